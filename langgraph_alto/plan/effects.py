@@ -1,0 +1,86 @@
+"""What a node reads, writes and mutates: the facts every plan rests on.
+
+Paths are tuples of names: ``("docs",)`` is the state key ``docs``,
+``("topic", "notes")`` the attribute (or constant item) ``notes`` of what the
+key ``topic`` holds. A path stands for everything below it, so two paths
+conflict when one is a prefix of the other.
+
+In all these types ``None`` in place of a set means *unknown, so anything*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+Path = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """A user's declaration of what a node touches; what is omitted is inferred.
+
+    Args:
+        reads: State keys, or dotted attribute paths below them, the node may
+            read. ``None`` (the default) leaves it to inference.
+        writes: State keys the node's updates may contain.
+        mutates: Keys or dotted paths of its input that the node changes in
+            place. An empty collection promises that it changes nothing.
+        ordered: Never run this node before the superstep that owns it.
+        goto: Names of the nodes that a ``Command(goto=...)``, a ``Send`` or a
+            router of this node may lead to.
+
+    Example:
+        ```python
+        fast = wrap(graph, effects={"rank": Effects(reads={"docs"}, writes={"top"})})
+        ```
+    """
+
+    reads: Collection[str] | None = None
+    writes: Collection[str] | None = None
+    mutates: Collection[str] | None = None
+    ordered: bool = False
+    goto: Collection[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Why one fact about a function stayed unknown.
+
+    Args:
+        fact: Which fact: ``"reads"``, ``"writes"``, ``"mutates"`` or ``"goto"``.
+        why: The reason, in words that name what was met.
+        file: Source file, or ``None`` where there is no source.
+        line: Line in that file, 1-based, or ``None``.
+    """
+
+    fact: str
+    why: str
+    file: str | None = None
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What analysis found out about one function that takes the state.
+
+    Args:
+        reads: Paths of the state the function may read; ``None``: any.
+        writes: State keys its returned updates may contain; ``None``: any.
+        mutates: Paths of its input it may change in place; ``None``: any.
+        goto: Node names that a returned ``Command``, ``Send`` or (for a
+            router) name may lead to; ``None``: any.
+        interrupts: Whether it may call ``interrupt()``.
+        calls_tasks: Whether it may call a ``@task`` function.
+        uses_store: Whether it may touch the run's store.
+        doubts: One entry for each fact that is ``None``, at least.
+    """
+
+    reads: frozenset[Path] | None
+    writes: frozenset[str] | None
+    mutates: frozenset[Path] | None
+    goto: frozenset[str] | None
+    interrupts: bool = False
+    calls_tasks: bool = False
+    uses_store: bool = False
+    doubts: tuple[Doubt, ...] = ()

@@ -1,0 +1,384 @@
+"""Runs any graph on LangGraph and on Alto, and reports what differs.
+
+    >>> from langgraph_alto.testing import check
+    >>> check(graph, [{"question": "why?"}], delays=("random", 0, 0.01)).raise_for_difference()
+
+For every input both engines run the graph twice: once by ``stream``, where each
+superstep is compared, and once by ``invoke``, where the result is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import copy
+import random
+import threading
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol
+
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.graph import StateGraph
+
+from langgraph_alto.plan.effects import Effects
+from langgraph_alto.testing.canonical import canonical
+from langgraph_alto.testing.compare import compare
+from langgraph_alto.testing.drive import Job, arun, run
+from langgraph_alto.testing.instrument import (
+    DelayFunction,
+    Delays,
+    Recorder,
+    delay_function,
+    instrumented,
+)
+from langgraph_alto.testing.report import Comparison, Report
+from langgraph_alto.testing.trace import How, Trace
+
+Mode = Literal["async", "sync", "both"]
+WAYS: tuple[How, ...] = ("stream", "invoke")
+_RACE_PAUSE = 0.05
+
+
+class Wrapped(Protocol):
+    """Makes the second engine's graph from a compiled graph."""
+
+    def __call__(self, graph: Any, /) -> Any:
+        """Return a graph that should behave as the given one does."""
+
+
+def check(
+    graph: Any,
+    inputs: Any,
+    *,
+    policy: str = "proven",
+    effects: Mapping[str, Effects] | None = None,
+    ordered: Collection[str] = (),
+    delays: Delays | None = None,
+    runs: int = 1,
+    mode: Mode = "async",
+    config: Mapping[str, Any] | None = None,
+    checkpointer: Callable[[], Any] | None = None,
+    resume: Sequence[Any] = (),
+    seed: int | None = None,
+    wrapped: Wrapped | None = None,
+    reset: Callable[[], object] | None = None,
+    stream_modes: Sequence[str] = (),
+    timeout: float = 60.0,
+) -> Report:
+    """Run a graph on LangGraph and on Alto and compare everything observable.
+
+    Compared are results, the ``values`` of every superstep in order, its
+    ``updates`` as a multiset, its tasks with their inputs, checkpoints and
+    state history (values, next, step, source, tasks' results and interrupts),
+    streams of subgraphs, exceptions (type, message, node), interrupts, how
+    often each node body ran, and threads and tasks that outlive the run.
+    Values are compared by `canonical` text.
+
+    Of several nodes that fail in one superstep, LangGraph reports whichever
+    was first. So if the engines report different exceptions, LangGraph runs
+    again with Alto's failing node made the quickest, and if it then reports
+    the same exception, that is no difference.
+
+    Args:
+        graph: A ``StateGraph`` or a compiled graph. It is left untouched.
+        inputs: A list of inputs, or one input.
+        policy: Alto's policy. Under ``"speculative"`` the number of node calls
+            is not compared.
+        effects: Declared effects, as for `wrap`.
+        ordered: Nodes never run ahead, as for `wrap`.
+        delays: Sleeps injected before node bodies, in seconds, the same in both
+            engines: a mapping from node name to seconds (or to several values
+            of which each call draws one), a callable
+            ``(node, superstep, index among Send siblings) -> seconds``, or
+            ``("random", low, high)``. Nodes of subgraphs are ``"outer/inner"``.
+        runs: How often to run each input; random delays differ between runs.
+        mode: Through async methods, sync methods, or both.
+        config: Config of every run; its thread id is replaced.
+        checkpointer: Called for a saver, once per engine and mode. May return a
+            saver, or a (sync or async) context manager of one.
+        resume: Answers to the graph's interrupts, in order.
+        seed: Seed of the delays. Drawn and reported if ``None``.
+        wrapped: Makes the second engine's graph from the compiled graph,
+            instead of `wrap`. For testing the checker and other engines.
+        reset: Called before every run, for state the graph keeps outside.
+        stream_modes: Further stream modes to compare as multisets per
+            superstep, such as ``"custom"``.
+        timeout: Seconds after which one run counts as hanging.
+
+    Returns:
+        The report. This function raises only for arguments that are wrong.
+
+    Example:
+        ```python
+        report = check(graph, [{"topic": "rain"}], delays=("random", 0, 0.01), runs=5)
+        assert report.ok, report.text()
+        ```
+    """
+    case = _Case.make(
+        graph,
+        inputs,
+        policy=policy,
+        delays=delays,
+        runs=runs,
+        config=config,
+        checkpointer=checkpointer,
+        resume=resume,
+        seed=seed,
+        wrapped=wrapped or _wrapper(policy, effects, ordered),
+        reset=reset,
+        stream_modes=tuple(stream_modes),
+        timeout=timeout,
+    )
+    comparisons: list[Comparison] = []
+    if mode in ("sync", "both"):
+        comparisons += case.check()
+    if mode in ("async", "both"):
+        comparisons += _outside_loop(case)
+    return case.report(comparisons)
+
+
+async def acheck(
+    graph: Any,
+    inputs: Any,
+    *,
+    policy: str = "proven",
+    effects: Mapping[str, Effects] | None = None,
+    ordered: Collection[str] = (),
+    delays: Delays | None = None,
+    runs: int = 1,
+    config: Mapping[str, Any] | None = None,
+    checkpointer: Callable[[], Any] | None = None,
+    resume: Sequence[Any] = (),
+    seed: int | None = None,
+    wrapped: Wrapped | None = None,
+    reset: Callable[[], object] | None = None,
+    stream_modes: Sequence[str] = (),
+    timeout: float = 60.0,
+) -> Report:
+    """Like `check` with ``mode="async"``, on the running event loop."""
+    case = _Case.make(
+        graph,
+        inputs,
+        policy=policy,
+        delays=delays,
+        runs=runs,
+        config=config,
+        checkpointer=checkpointer,
+        resume=resume,
+        seed=seed,
+        wrapped=wrapped or _wrapper(policy, effects, ordered),
+        reset=reset,
+        stream_modes=tuple(stream_modes),
+        timeout=timeout,
+    )
+    return case.report(await case.acheck())
+
+
+def _wrapper(
+    policy: str, effects: Mapping[str, Effects] | None, ordered: Collection[str]
+) -> Wrapped:
+    from langgraph_alto.wrap import wrap
+
+    return lambda graph: wrap(graph, policy=policy, effects=effects, ordered=ordered)
+
+
+def _outside_loop(case: _Case) -> list[Comparison]:
+    """Run the async half, also where an event loop is already running."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(case.acheck())
+    found: list[Comparison] = []
+    thread = threading.Thread(target=lambda: found.extend(asyncio.run(case.acheck())))
+    thread.start()
+    thread.join()
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Engine:
+    """A graph as one engine runs it, with the recorder of its node bodies."""
+
+    graph: Any
+    recorder: Recorder
+    persists: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """All that one call of `check` was given, checked and completed."""
+
+    compiled: Any
+    inputs: tuple[Any, ...]
+    policy: str
+    delays: Delays | None
+    runs: int
+    config: Mapping[str, Any]
+    checkpointer: Callable[[], Any] | None
+    resume: Sequence[Any]
+    seed: int
+    wrapped: Wrapped
+    reset: Callable[[], object]
+    stream_modes: tuple[str, ...]
+    timeout: float
+    notes: list[str]
+
+    @classmethod
+    def make(
+        cls,
+        graph: Any,
+        inputs: Any,
+        *,
+        config: Mapping[str, Any] | None,
+        seed: int | None,
+        reset: Callable[[], object] | None,
+        **rest: Any,
+    ) -> _Case:
+        compiled = graph.compile() if isinstance(graph, StateGraph) else graph
+        return cls(
+            compiled=compiled,
+            inputs=tuple(inputs) if isinstance(inputs, list | tuple) else (inputs,),
+            config=config or {},
+            seed=random.SystemRandom().randrange(2**31) if seed is None else seed,
+            reset=reset or (lambda: None),
+            notes=[],
+            **rest,
+        )
+
+    def report(self, comparisons: Sequence[Comparison]) -> Report:
+        notes = tuple(dict.fromkeys(self.notes))
+        return Report(tuple(comparisons), self.seed, self.policy, notes)
+
+    def check(self) -> list[Comparison]:
+        with contextlib.ExitStack() as stack:
+            savers = [_entered(stack, self._saver()) for _ in range(2)]
+            plain, alto = self._engines(savers)
+            found = []
+            for label, job, delay in self._jobs("sync", plain):
+                left = self._run(plain, job, delay)
+                right = self._run(alto, job, delay)
+                if (pause := _race(left, right, delay)) and left.failure != right.failure:
+                    second = self._run(plain, _again(job), pause)
+                    left = self._settled(left, right, second)
+                found.append(self._comparison(label, job, left, right))
+            return found
+
+    async def acheck(self) -> list[Comparison]:
+        async with contextlib.AsyncExitStack() as stack:
+            savers = [await _aentered(stack, self._saver()) for _ in range(2)]
+            plain, alto = self._engines(savers)
+            found = []
+            for label, job, delay in self._jobs("async", plain):
+                left = await self._arun(plain, job, delay)
+                right = await self._arun(alto, job, delay)
+                if (pause := _race(left, right, delay)) and left.failure != right.failure:
+                    second = await self._arun(plain, _again(job), pause)
+                    left = self._settled(left, right, second)
+                found.append(self._comparison(label, job, left, right))
+            return found
+
+    def _run(self, engine: _Engine, job: Job, delay: DelayFunction) -> Trace:
+        self.reset()
+        job = replace(job, input=_fresh(job.input))
+        return run(engine.graph, job, engine.recorder, delay, self.timeout)
+
+    async def _arun(self, engine: _Engine, job: Job, delay: DelayFunction) -> Trace:
+        self.reset()
+        job = replace(job, input=_fresh(job.input))
+        return await arun(engine.graph, job, engine.recorder, delay, self.timeout)
+
+    def _saver(self) -> Any:
+        return self.checkpointer() if self.checkpointer else None
+
+    def _engines(self, savers: Sequence[Any]) -> tuple[_Engine, _Engine]:
+        engines = []
+        for saver, make in zip(savers, (lambda graph: graph, self.wrapped), strict=True):
+            recorder = Recorder()
+            update = {} if saver is None else {"checkpointer": saver}
+            graph = instrumented(self.compiled.copy(update), recorder)
+            persists = isinstance(graph.checkpointer, BaseCheckpointSaver)
+            engines.append(_Engine(make(graph), recorder, persists))
+            self.notes.extend(f"calls of {name} are not counted" for name in recorder.uncounted)
+        return engines[0], engines[1]
+
+    def _jobs(self, mode: str, engine: _Engine) -> Iterator[tuple[str, Job, DelayFunction]]:
+        nested = any(node.subgraphs for node in engine.graph.nodes.values())
+        for number, given in enumerate(self.inputs):
+            for turn in range(self.runs):
+                delay = delay_function(self.delays, self.seed + turn)
+                for how in WAYS:
+                    label = f"input {number}, run {turn}, {mode} {how}"
+                    job = Job(
+                        input=given,
+                        config=self._config(engine.persists),
+                        how=how,
+                        resume=tuple(self.resume),
+                        persists=engine.persists,
+                        subgraphs=nested,
+                        modes=self.stream_modes,
+                    )
+                    yield label, job, delay
+
+    def _config(self, persists: bool) -> dict[str, Any]:
+        config = dict(self.config)
+        if persists:
+            thread = f"check-{random.SystemRandom().getrandbits(64):016x}"
+            config["configurable"] = {**config.get("configurable", {}), "thread_id": thread}
+        return config
+
+    def _settled(self, plain: Trace, alto: Trace, second: Trace) -> Trace:
+        """The plain run to compare with: the second, if it shows a fair race."""
+        if second.failure != alto.failure:
+            return plain
+        self.notes.append(
+            f"several nodes fail in one superstep; LangGraph too reports '{alto.failure}'"
+        )
+        return second
+
+    def _comparison(self, label: str, job: Job, plain: Trace, alto: Trace) -> Comparison:
+        differences = compare(plain, alto, same_work=self.policy != "speculative")
+        return Comparison(label, canonical(job.input), plain, alto, differences)
+
+
+def _race(plain: Trace, alto: Trace, delay: DelayFunction) -> DelayFunction | None:
+    """Delays under which Alto's failing node is the first to fail, if that may be."""
+    if not (plain.failure and plain.failure.nodes and alto.failure and alto.failure.nodes):
+        return None
+    quick = "/".join(reversed(alto.failure.nodes))
+    return lambda node, step, index: (
+        0.0 if node == quick else max(delay(node, step, index), _RACE_PAUSE)
+    )
+
+
+def _again(job: Job) -> Job:
+    configurable = dict(job.config.get("configurable", {}))
+    if "thread_id" in configurable:
+        configurable["thread_id"] += "-again"
+    return replace(job, config={**job.config, "configurable": configurable})
+
+
+def _fresh(value: Any) -> Any:
+    """A copy of the input, as nodes may mutate it; the thing itself if it has none."""
+    try:
+        return copy.deepcopy(value)
+    except Exception:
+        return value
+
+
+def _entered(stack: contextlib.ExitStack, saver: Any) -> Any:
+    if saver is None or isinstance(saver, BaseCheckpointSaver):
+        return saver
+    return stack.enter_context(saver)
+
+
+async def _aentered(stack: contextlib.AsyncExitStack, saver: Any) -> Any:
+    if hasattr(saver, "__aenter__") and not isinstance(saver, BaseCheckpointSaver):
+        return await stack.enter_async_context(_acontext(saver))
+    return _entered(stack, saver)  # type: ignore[arg-type]
+
+
+@contextlib.asynccontextmanager
+async def _acontext(saver: Any) -> AsyncIterator[Any]:
+    async with saver as entered:
+        yield entered

@@ -26,11 +26,11 @@ test: $(VENV)/.stamp ## run this repository's tests
 
 .PHONY: conformance
 conformance: $(VENV)/.stamp ## run LangGraph's own test suites with every graph wrapped
-	$(BIN)/python tests/conformance/run.py --policy proven
+	$(BIN)/python -m tests.conformance.run --policy proven
 
 .PHONY: conformance-speculative
 conformance-speculative: $(VENV)/.stamp ## the same under policy="speculative"
-	$(BIN)/python tests/conformance/run.py --policy speculative
+	$(BIN)/python -m tests.conformance.run --policy speculative
 
 .PHONY: lint
 lint: $(VENV)/.stamp ## check style and types: ruff, mypy, pyright

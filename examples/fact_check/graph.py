@@ -1,0 +1,237 @@
+"""The application: answer a question about Python, and check every claim made.
+
+                    ┌─► define_terms ─────────────────────────────────────────┐
+    START ─► find ──┤                                                         ├─► answer ─► END
+                    └─► draft ─► split ══► plan ══► search ─► judge ─► join ──┘
+                                                      ▲         │ unclear, once
+                                                      └ rephrase┘
+
+``══►`` fans out: one ``plan`` for each claim, one ``search`` for each of its
+queries. This is plain LangGraph; it knows nothing of ``langgraph_alto``.
+"""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypedDict
+
+from langchain_core.documents import Document
+from langchain_core.language_models.chat_models import BaseChatModel
+from langchain_core.prompts import ChatPromptTemplate
+from langchain_core.retrievers import BaseRetriever
+from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import Runtime
+from langgraph.types import Command, Send
+
+from examples.fact_check import prompts
+from examples.fact_check.prompts import Verdict
+
+MAX_ATTEMPTS = 2
+
+
+class Claim(TypedDict):
+    """One sentence of the draft."""
+
+    number: int
+    text: str
+
+
+class Judgment(TypedDict):
+    """What one search says about one claim."""
+
+    claim: int
+    query: str
+    verdict: Verdict
+    reason: str
+
+
+class Finding(TypedDict):
+    """What all searches together say about one claim."""
+
+    claim: Claim
+    verdict: Verdict
+    reason: str
+
+
+class State(TypedDict, total=False):
+    """What the nodes share."""
+
+    question: str
+    passages: list[Document]
+    terms: str
+    draft: str
+    claims: list[Claim]
+    judgments: Annotated[list[Judgment], operator.add]
+    findings: list[Finding]
+    answer: str
+
+
+class Check(TypedDict, total=False):
+    """What is sent along while one claim is checked by one query."""
+
+    claim: Claim
+    query: str
+    attempt: int
+    evidence: list[Document]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a run needs besides its input."""
+
+    llm: BaseChatModel
+    retriever: BaseRetriever
+
+
+async def ask(llm: BaseChatModel, prompt: ChatPromptTemplate, **fields: str) -> str:
+    """The model's answer to ``prompt`` with its blanks filled in."""
+    message = await llm.ainvoke(prompt.format_messages(**fields))
+    return message.text
+
+
+async def find(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
+    """Look the question up."""
+    return {"passages": await runtime.context.retriever.ainvoke(state["question"])}
+
+
+async def define_terms(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
+    """Explain the terms that the answer will need."""
+    terms = await ask(
+        runtime.context.llm,
+        prompts.TERMS,
+        question=state["question"],
+        passages=prompts.show_passages(state["passages"]),
+    )
+    return {"terms": terms}
+
+
+async def draft(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
+    """Write a first answer, which may be wrong in places."""
+    text = await ask(
+        runtime.context.llm,
+        prompts.DRAFT,
+        question=state["question"],
+        passages=prompts.show_passages(state["passages"]),
+    )
+    return {"draft": text}
+
+
+async def split(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
+    """Split the draft into claims."""
+    text = await ask(runtime.context.llm, prompts.CLAIMS, draft=state["draft"])
+    claims = prompts.read_claims(text) or [state["draft"]]
+    return {"claims": [Claim(number=i, text=c) for i, c in enumerate(claims, start=1)]}
+
+
+def each_claim(state: State) -> list[Send]:
+    """Check the claims side by side."""
+    return [Send("plan", {"claim": claim}) for claim in state["claims"]]
+
+
+async def plan(state: Check, runtime: Runtime[Context]) -> Command[Literal["search"]]:
+    """Decide what to search for, and search for all of it side by side."""
+    claim = state["claim"]
+    text = await ask(runtime.context.llm, prompts.QUERIES, claim=claim["text"])
+    queries = prompts.read_queries(text, otherwise=claim["text"])
+    return Command(
+        goto=[Send("search", {"claim": claim, "query": q, "attempt": 1}) for q in queries]
+    )
+
+
+async def search(state: Check, runtime: Runtime[Context]) -> Command[Literal["judge"]]:
+    """Find passages for one query."""
+    evidence = await runtime.context.retriever.ainvoke(state["query"])
+    return Command(
+        goto=Send(
+            "judge",
+            {
+                "claim": state["claim"],
+                "query": state["query"],
+                "attempt": state["attempt"],
+                "evidence": evidence,
+            },
+        )
+    )
+
+
+async def judge(state: Check, runtime: Runtime[Context]) -> Command[Literal["rephrase", "join"]]:
+    """Check one claim against the passages of one query; if they do not tell, try once more."""
+    claim = state["claim"]
+    reason = await ask(
+        runtime.context.llm,
+        prompts.JUDGE,
+        claim=claim["text"],
+        passages=prompts.show_passages(state["evidence"]),
+    )
+    verdict = prompts.read_verdict(reason)
+    if verdict == "UNCLEAR" and state["attempt"] < MAX_ATTEMPTS:
+        again = {"claim": claim, "query": state["query"], "attempt": state["attempt"] + 1}
+        return Command(goto=Send("rephrase", again))
+    judgment = Judgment(
+        claim=claim["number"], query=state["query"], verdict=verdict, reason=reason
+    )
+    return Command(update={"judgments": [judgment]}, goto="join")
+
+
+async def rephrase(state: Check, runtime: Runtime[Context]) -> Command[Literal["search"]]:
+    """Think of a better query."""
+    claim = state["claim"]
+    text = await ask(
+        runtime.context.llm, prompts.REPHRASE, claim=claim["text"], query=state["query"]
+    )
+    query = prompts.read_queries(text, otherwise=claim["text"])[0]
+    return Command(
+        goto=Send("search", {"claim": claim, "query": query, "attempt": state["attempt"]})
+    )
+
+
+async def join(state: State) -> dict[str, Any]:
+    """Bring the judgments together, claim by claim, in the draft's order."""
+    findings = []
+    for claim in state["claims"]:
+        judgments = [j for j in state["judgments"] if j["claim"] == claim["number"]]
+        decided = [j for j in judgments if j["verdict"] != "UNCLEAR"]
+        supported = [j for j in decided if j["verdict"] == "SUPPORTED"]
+        best = (supported or decided or judgments)[0]
+        findings.append(Finding(claim=claim, verdict=best["verdict"], reason=best["reason"]))
+    return {"findings": findings}
+
+
+async def answer(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
+    """Write the final answer from what was found, and add the terms."""
+    findings = "\n".join(
+        f"{f['claim']['number']}. [{f['verdict']}] {f['claim']['text']}" for f in state["findings"]
+    )
+    text = await ask(
+        runtime.context.llm,
+        prompts.ANSWER,
+        question=state["question"],
+        findings=findings,
+    )
+    return {"answer": f"{text}\n\nTerms\n{state['terms']}"}
+
+
+def build_graph() -> StateGraph[State, Context, State, State]:
+    """The graph, not yet compiled."""
+    graph = StateGraph(State, context_schema=Context)
+    graph.add_node("find", find)
+    graph.add_node("define_terms", define_terms)
+    graph.add_node("draft", draft)
+    graph.add_node("split", split)
+    graph.add_node("plan", plan)
+    graph.add_node("search", search)
+    graph.add_node("judge", judge)
+    graph.add_node("rephrase", rephrase)
+    # Claims need a second search or not, so branches end at different times;
+    # a deferred node runs once, when all of them have.
+    graph.add_node("join", join, defer=True)
+    graph.add_node("answer", answer)
+    graph.add_edge(START, "find")
+    graph.add_edge("find", "define_terms")
+    graph.add_edge("find", "draft")
+    graph.add_edge("draft", "split")
+    graph.add_conditional_edges("split", each_claim, ["plan"])
+    graph.add_edge(["define_terms", "join"], "answer")
+    graph.add_edge("answer", END)
+    return graph

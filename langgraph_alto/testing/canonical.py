@@ -89,7 +89,7 @@ def _text(value: object, above: frozenset[int]) -> str:
         return _compound(value, above | {id(value)})
     except RecursionError:
         return f"<too deep: {type(value).__qualname__}>"
-    except Exception:
+    except Exception:  # noqa: BLE001 - a user's object may do anything when looked at
         return f"<{type(value).__module__}.{type(value).__qualname__}>"
 
 
@@ -131,7 +131,8 @@ def _compound(value: Any, above: frozenset[int]) -> str:
         body = "{" + ", ".join(sorted(_text(v, above) for v in value)) + "}"
         return body if kind is set else f"{kind.__qualname__}({body})"
     if isinstance(value, _PLAIN):  # a subclass of int, str, ...
-        return f"{kind.__qualname__}({kind.__mro__[1].__repr__(value)})"
+        base: Any = next(c for c in _PLAIN if isinstance(value, c))
+        return f"{kind.__qualname__}({base.__repr__(value)})"
     return _opaque(value, above)
 
 
@@ -172,13 +173,13 @@ def _opaque(value: Any, above: frozenset[int]) -> str:
     if slots or hasattr(value, "__dict__"):
         shown = sorted({s: getattr(value, s) for s in slots}.items())
         shown += sorted(getattr(value, "__dict__", {}).items())
-        if shown or kind.__repr__ is object.__repr__:
+        if shown or "__repr__" not in vars(kind):
             return f"{kind.__qualname__}({_pairs(shown, above)})"
     if "__len__" in dir(kind) and "__iter__" in dir(kind):
         return f"{kind.__qualname__}({', '.join(_text(v, above) for v in value)})"
     try:
         digest = hashlib.sha256(pickle.dumps(value)).hexdigest()[:12]
-    except Exception:
+    except Exception:  # noqa: BLE001 - pickling runs the object's own code
         return f"<{kind.__module__}.{kind.__qualname__}>"
     return f"<{kind.__qualname__} pickled {digest}>"
 

@@ -14,7 +14,7 @@ import contextlib
 import copy
 import random
 import threading
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
@@ -64,6 +64,7 @@ def check(
     wrapped: Wrapped | None = None,
     reset: Callable[[], object] | None = None,
     stream_modes: Sequence[str] = (),
+    durability: str | None = None,
     timeout: float = 60.0,
 ) -> Report:
     """Run a graph on LangGraph and on Alto and compare everything observable.
@@ -90,7 +91,7 @@ def check(
         delays: Sleeps injected before node bodies, in seconds, the same in both
             engines: a mapping from node name to seconds (or to several values
             of which each call draws one), a callable
-            ``(node, superstep, index among Send siblings) -> seconds``, or
+            ``(node, superstep, place among Send siblings) -> seconds``, or
             ``("random", low, high)``. Nodes of subgraphs are ``"outer/inner"``.
         runs: How often to run each input; random delays differ between runs.
         mode: Through async methods, sync methods, or both.
@@ -104,6 +105,7 @@ def check(
         reset: Called before every run, for state the graph keeps outside.
         stream_modes: Further stream modes to compare as multisets per
             superstep, such as ``"custom"``.
+        durability: When checkpoints are persisted, as for ``invoke``.
         timeout: Seconds after which one run counts as hanging.
 
     Returns:
@@ -128,6 +130,7 @@ def check(
         wrapped=wrapped or _wrapper(policy, effects, ordered),
         reset=reset,
         stream_modes=tuple(stream_modes),
+        durability=durability,
         timeout=timeout,
     )
     comparisons: list[Comparison] = []
@@ -154,6 +157,7 @@ async def acheck(
     wrapped: Wrapped | None = None,
     reset: Callable[[], object] | None = None,
     stream_modes: Sequence[str] = (),
+    durability: str | None = None,
     timeout: float = 60.0,
 ) -> Report:
     """Like `check` with ``mode="async"``, on the running event loop."""
@@ -170,6 +174,7 @@ async def acheck(
         wrapped=wrapped or _wrapper(policy, effects, ordered),
         reset=reset,
         stream_modes=tuple(stream_modes),
+        durability=durability,
         timeout=timeout,
     )
     return case.report(await case.acheck())
@@ -221,6 +226,7 @@ class _Case:
     wrapped: Wrapped
     reset: Callable[[], object]
     stream_modes: tuple[str, ...]
+    durability: str | None
     timeout: float
     notes: list[str]
 
@@ -317,6 +323,7 @@ class _Case:
                         persists=engine.persists,
                         subgraphs=nested,
                         modes=self.stream_modes,
+                        durability=self.durability,
                     )
                     yield label, job, delay
 
@@ -346,8 +353,8 @@ def _race(plain: Trace, alto: Trace, delay: DelayFunction) -> DelayFunction | No
     if not (plain.failure and plain.failure.nodes and alto.failure and alto.failure.nodes):
         return None
     quick = "/".join(reversed(alto.failure.nodes))
-    return lambda node, step, index: (
-        0.0 if node == quick else max(delay(node, step, index), _RACE_PAUSE)
+    return lambda node, step, place: (
+        0.0 if node == quick else max(delay(node, step, place), _RACE_PAUSE)
     )
 
 
@@ -362,7 +369,7 @@ def _fresh(value: Any) -> Any:
     """A copy of the input, as nodes may mutate it; the thing itself if it has none."""
     try:
         return copy.deepcopy(value)
-    except Exception:
+    except Exception:  # noqa: BLE001 - whatever a user's __deepcopy__ raises
         return value
 
 
@@ -373,12 +380,8 @@ def _entered(stack: contextlib.ExitStack, saver: Any) -> Any:
 
 
 async def _aentered(stack: contextlib.AsyncExitStack, saver: Any) -> Any:
-    if hasattr(saver, "__aenter__") and not isinstance(saver, BaseCheckpointSaver):
-        return await stack.enter_async_context(_acontext(saver))
-    return _entered(stack, saver)  # type: ignore[arg-type]
-
-
-@contextlib.asynccontextmanager
-async def _acontext(saver: Any) -> AsyncIterator[Any]:
-    async with saver as entered:
-        yield entered
+    if saver is None or isinstance(saver, BaseCheckpointSaver):
+        return saver
+    if hasattr(saver, "__aenter__"):
+        return await stack.enter_async_context(saver)
+    return stack.enter_context(saver)

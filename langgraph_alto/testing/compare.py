@@ -108,9 +108,7 @@ def _calls(plain: Trace, alto: Trace) -> Iterator[Difference]:
         for node in sorted(left.keys() | right.keys()):
             if left[node] != right[node]:
                 where = f"of node {node}"
-                yield _difference(
-                    "calls", where, _placed(plain, node), _placed(alto, node)
-                )
+                yield _difference("calls", where, _placed(plain, node), _placed(alto, node))
     elif (call := _failing_call(plain)) and plain.failure == alto.failure:
         counts = plain.calls[call], alto.calls.get(call, 0)
         if counts[0] != counts[1] and any(c.step >= 0 for c in alto.calls):

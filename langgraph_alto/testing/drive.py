@@ -45,6 +45,7 @@ class Job:
         persists: Whether the graph has a checkpointer.
         subgraphs: Whether to stream subgraphs too.
         modes: Stream modes beside those always recorded.
+        durability: When checkpoints are persisted; ``None`` for the default.
     """
 
     input: Any
@@ -54,6 +55,7 @@ class Job:
     persists: bool = False
     subgraphs: bool = False
     modes: tuple[str, ...] = ()
+    durability: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +75,16 @@ class Ask:
     builder: SegmentBuilder | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How `script` ended: the segments, and the history oldest first."""
+
+    segments: tuple[Segment, ...]
+    history: tuple[str, ...] = ()
+
+
 Answer = tuple[Any, Exception | None]
-Script = Generator[Ask, Answer, tuple[tuple[Segment, ...], tuple[str, ...]]]
+Script = Generator[Ask, Answer, Outcome]
 
 
 def script(job: Job) -> Script:
@@ -89,19 +99,20 @@ def script(job: Job) -> Script:
         job: The run.
 
     Returns:
-        The segments, and the history oldest first.
+        The outcome.
     """
     answers = list(job.resume)
+    options = {"durability": job.durability} if job.durability and job.persists else {}
     given: Any = job.input
     segments: list[Segment] = []
     for _ in range(MAX_SEGMENTS):
         builder = SegmentBuilder()
         if job.how == "stream":
             modes = [*MODES, *job.modes]
-            kwargs = {"stream_mode": modes, "subgraphs": job.subgraphs}
+            kwargs = {"stream_mode": modes, "subgraphs": job.subgraphs, **options}
             value, error = yield Ask("stream", (given, job.config), kwargs, builder)
         else:
-            value, error = yield Ask("invoke", (given, job.config))
+            value, error = yield Ask("invoke", (given, job.config), options)
         failure = None if error is None else Failure.of(error)
         pending: list[Any] = []
         next_: tuple[str, ...] = ()
@@ -110,13 +121,9 @@ def script(job: Job) -> Script:
             if state is not None:
                 pending = [i for task in state.tasks for i in task.interrupts]
                 next_ = state.next
-        segment = builder.close(
-            failure=failure, interrupts=[i.value for i in pending], next_=next_
-        )
+        segment = builder.close(failure=failure, interrupts=[i.value for i in pending], next_=next_)
         if job.how == "invoke" and failure is None:
-            segment = Segment(
-                result=result_text(value), interrupts=segment.interrupts, next=next_
-            )
+            segment = Segment(result=result_text(value), interrupts=segment.interrupts, next=next_)
         segments.append(segment)
         if failure is not None or not next_:
             break
@@ -134,16 +141,15 @@ def script(job: Job) -> Script:
         if error is not None:
             history = (str(Failure.of(error)),)
         else:
-            failed = segments[-1].failure is not None
+            end = segments[-1].failure
+            failed = end is not None and end.of_node
             history = tuple(
                 snapshot_text(s, last=i == 0, failed=failed) for i, s in enumerate(snapshots)
             )[::-1]
-    return tuple(segments), history
+    return Outcome(tuple(segments), history)
 
 
-def run(
-    graph: Any, job: Job, recorder: Recorder, delay: DelayFunction, timeout: float
-) -> Trace:
+def run(graph: Any, job: Job, recorder: Recorder, delay: DelayFunction, timeout: float) -> Trace:
     """Run a job through the sync methods of a graph, in a thread of its own.
 
     Args:
@@ -157,26 +163,23 @@ def run(
         The trace. A hang shows as a ``TimeoutError``.
     """
     before = set(threading.enumerate())
-    done: list[tuple[tuple[Segment, ...], tuple[str, ...]]] = []
+    done: list[Outcome] = []
 
     def body() -> None:
         plot = script(job)
-        ask = next(plot)
-        while True:
-            try:
-                ask = plot.send(_answer(graph, ask))
-            except StopIteration as stop:
-                done.append(stop.value)
-                return
+        step: Ask | Outcome = next(plot)
+        while isinstance(step, Ask):
+            step = _advance(plot, _answer(graph, step))
+        done.append(step)
 
     recorder.start(delay)
     thread = threading.Thread(target=body, name="langgraph-alto-check", daemon=True)
     thread.start()
     thread.join(timeout)
     recorder.stop()
-    segments, history = done[0] if done else _hung(timeout)
+    outcome = done[0] if done else _hung(timeout)
     leaks = [*_left_threads(before | {thread}), *_late(recorder)]
-    return Trace(job.how, segments, history, dict(recorder.calls), tuple(leaks))
+    return _trace(job, outcome, recorder, leaks)
 
 
 async def arun(
@@ -186,33 +189,36 @@ async def arun(
     threads = set(threading.enumerate())
     tasks = asyncio.all_tasks()
 
-    async def body() -> tuple[tuple[Segment, ...], tuple[str, ...]]:
+    async def body() -> Outcome:
         plot = script(job)
-        ask = next(plot)
-        while True:
-            answer = await _aanswer(graph, ask)
-            try:
-                ask = plot.send(answer)
-            except StopIteration as stop:
-                return _unpack(stop.value)
+        step: Ask | Outcome = next(plot)
+        while isinstance(step, Ask):
+            step = _advance(plot, await _aanswer(graph, step))
+        return step
 
     recorder.start(delay)
     own = asyncio.ensure_future(body())
     finished, _ = await asyncio.wait({own}, timeout=timeout)
     recorder.stop()
-    if finished:
-        segments, history = own.result()
-    else:
+    if not finished:
         own.cancel()
         await asyncio.wait({own}, timeout=1)
-        segments, history = _hung(timeout)
+    outcome = own.result() if finished else _hung(timeout)
     leaks = [*await _left_tasks(tasks | {own}), *_left_threads(threads), *_late(recorder)]
-    return Trace(job.how, segments, history, dict(recorder.calls), tuple(leaks))
+    return _trace(job, outcome, recorder, leaks)
 
 
-def _unpack(value: Any) -> tuple[tuple[Segment, ...], tuple[str, ...]]:
-    segments, history = value
-    return segments, history
+def _trace(job: Job, outcome: Outcome, recorder: Recorder, leaks: Sequence[str]) -> Trace:
+    calls = dict(recorder.calls)
+    return Trace(job.how, outcome.segments, outcome.history, calls, tuple(leaks))
+
+
+def _advance(plot: Script, answer: Answer) -> Ask | Outcome:
+    try:
+        return plot.send(answer)
+    except StopIteration as stop:
+        outcome: Outcome = stop.value
+        return outcome
 
 
 def _answer(graph: Any, ask: Ask) -> Answer:
@@ -223,7 +229,7 @@ def _answer(graph: Any, ask: Ask) -> Answer:
             return None, None
         value = getattr(graph, ask.method)(*ask.args, **ask.kwargs)
         return list(value) if ask.method == "get_state_history" else value, None
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - what a graph raises is a finding
         return None, error
 
 
@@ -236,13 +242,13 @@ async def _aanswer(graph: Any, ask: Ask) -> Answer:
         if ask.method == "get_state_history":
             return [s async for s in graph.aget_state_history(*ask.args)], None
         return await getattr(graph, "a" + ask.method)(*ask.args, **ask.kwargs), None
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - what a graph raises is a finding
         return None, error
 
 
-def _hung(timeout: float) -> tuple[tuple[Segment, ...], tuple[str, ...]]:
+def _hung(timeout: float) -> Outcome:
     failure = Failure("TimeoutError", f"the run did not end within {timeout:g} s")
-    return (Segment(failure=failure),), ()
+    return Outcome((Segment(failure=failure),))
 
 
 def _late(recorder: Recorder) -> list[str]:
@@ -266,6 +272,7 @@ def _left_threads(before: set[threading.Thread]) -> list[str]:
 async def _left_tasks(before: set[asyncio.Task[Any]]) -> list[str]:
     """Tasks of the run that are still there a moment later."""
     mine = asyncio.current_task()
+    left: list[asyncio.Task[Any]] = []
     for pause in (0, 0, 0, 0.005, 0.02, 0.05, 0.1):
         left = [t for t in asyncio.all_tasks() if t not in before and t is not mine]
         if not left:

@@ -49,12 +49,12 @@ class Call(NamedTuple):
         node: Name of the node; ``outer/inner`` for a node of a subgraph.
         step: Number of the superstep that owns the task, from the task's own
             metadata; ``-1`` if the engine gave none.
-        index: Position among the ``Send`` tasks of its superstep, else ``-1``.
+        place: Position among the ``Send`` tasks of its superstep, else ``-1``.
     """
 
     node: str
     step: int
-    index: int
+    place: int
 
 
 def delay_function(delays: Delays | None, seed: int) -> DelayFunction:
@@ -66,32 +66,32 @@ def delay_function(delays: Delays | None, seed: int) -> DelayFunction:
     Args:
         delays: ``None`` for no delays; a mapping from node name to seconds, or
             to several values of which each call draws one; a callable
-            ``(node, step, index) -> seconds``; or ``("random", low, high)``.
+            ``(node, step, place) -> seconds``; or ``("random", low, high)``.
         seed: Seed of all draws.
 
     Returns:
-        A function from node, superstep and ``Send`` index to seconds.
+        A function from node, superstep and ``Send`` place to seconds.
     """
     if delays is None:
-        return lambda node, step, index: 0.0
+        return lambda node, step, place: 0.0
     if callable(delays):
         return delays
     if isinstance(delays, tuple):
         _, low, high = delays
-        return lambda node, step, index: _draw(seed, node, step, index).uniform(low, high)
+        return lambda node, step, place: _draw(seed, node, step, place).uniform(low, high)
     table = dict(delays)
 
-    def of_table(node: str, step: int, index: int) -> float:
+    def of_table(node: str, step: int, place: int) -> float:
         entry = table.get(node, 0.0)
         if isinstance(entry, Sequence):
-            return _draw(seed, node, step, index).choice(entry)
+            return _draw(seed, node, step, place).choice(entry)
         return entry
 
     return of_table
 
 
-def _draw(seed: int, node: str, step: int, index: int) -> random.Random:
-    return random.Random(f"{seed}/{node}/{step}/{index}")
+def _draw(seed: int, node: str, step: int, place: int) -> random.Random:
+    return random.Random(f"{seed}/{node}/{step}/{place}")
 
 
 class Recorder:
@@ -138,7 +138,8 @@ class Recorder:
             await asyncio.sleep(seconds)
 
     def _count(self, node: str) -> float:
-        call = Call(node, *_where())
+        step, place = _where()
+        call = Call(node, step, place)
         with self._lock:
             if not self._running:
                 self.late.append(node)
@@ -149,15 +150,15 @@ class Recorder:
 
 
 def _where() -> tuple[int, int]:
-    """Superstep and ``Send`` index of the running task, from its config."""
+    """Superstep and ``Send`` place of the running task, from its config."""
     try:
         metadata: Mapping[str, Any] = get_config().get("metadata") or {}
     except RuntimeError:
         return -1, -1
-    path = metadata.get("langgraph_path") or ()
+    path: Sequence[Any] = metadata.get("langgraph_path") or ()
     pushed = bool(path) and str(path[0]).endswith("push")
-    index = next((p for p in reversed(path) if type(p) is int), -1) if pushed else -1
-    return int(metadata.get("langgraph_step", -1)), index
+    place = next((p for p in reversed(path) if type(p) is int), -1) if pushed else -1
+    return int(metadata.get("langgraph_step", -1)), place
 
 
 def instrumented(graph: Any, recorder: Recorder, prefix: str = "") -> Any:
@@ -191,9 +192,7 @@ def _with_runnables(builder: Any, replaced: Mapping[int, Any]) -> Any:
     """The builder of the copy: it names the runnables that the copy runs."""
     twin = copy.copy(builder)
     twin.nodes = {
-        name: dataclasses.replace(
-            spec, runnable=replaced.get(id(spec.runnable), spec.runnable)
-        )
+        name: dataclasses.replace(spec, runnable=replaced.get(id(spec.runnable), spec.runnable))
         for name, spec in builder.nodes.items()
     }
     return twin

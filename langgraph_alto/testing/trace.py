@@ -9,6 +9,7 @@ into canonical text on arrival, since nodes may later change the objects in plac
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -47,6 +48,11 @@ class Failure:
             without_ids(str(error)),
             tuple(_TASK_NOTE.findall(notes)),
         )
+
+    @property
+    def of_node(self) -> bool:
+        """Whether a node raised it; before Python 3.11 there are no notes to tell."""
+        return bool(self.nodes) or sys.version_info < (3, 11)
 
     def __str__(self) -> str:
         where = f" in node {'/'.join(reversed(self.nodes))}" if self.nodes else ""
@@ -191,7 +197,7 @@ class SegmentBuilder:
         Updates of a superstep that a node's exception cut short depend on who
         was quicker, so they are left out; so are subgraphs running in it.
         """
-        cut = failure is not None and bool(failure.nodes)
+        cut = failure is not None and failure.of_node
         main = self._graphs.pop((), [_Open(-1)])
         inner = [
             f"{'/'.join(part.partition(':')[0] for part in namespace)}: "

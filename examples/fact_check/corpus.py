@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
-
 from pydoc_data.topics import topics
 
 PASSAGE_CHARACTERS = 700

@@ -68,9 +68,10 @@ class State(TypedDict, total=False):
 
 
 class Check(TypedDict, total=False):
-    """What is sent along while one claim is checked by one query."""
+    """What is sent along while one claim is checked by one of its queries."""
 
     claim: Claim
+    number: int
     query: str
     attempt: int
     evidence: list[Document]
@@ -135,7 +136,10 @@ async def plan(state: Check, runtime: Runtime[Context]) -> Command[Literal["sear
     text = await ask(runtime.context.llm, prompts.QUERIES, claim=claim["text"])
     queries = prompts.read_queries(text, otherwise=claim["text"])
     return Command(
-        goto=[Send("search", {"claim": claim, "query": q, "attempt": 1}) for q in queries]
+        goto=[
+            Send("search", {"claim": claim, "number": number, "query": query, "attempt": 1})
+            for number, query in enumerate(queries, start=1)
+        ]
     )
 
 
@@ -147,6 +151,7 @@ async def search(state: Check, runtime: Runtime[Context]) -> Command[Literal["ju
             "judge",
             {
                 "claim": state["claim"],
+                "number": state["number"],
                 "query": state["query"],
                 "attempt": state["attempt"],
                 "evidence": evidence,
@@ -166,11 +171,18 @@ async def judge(state: Check, runtime: Runtime[Context]) -> Command[Literal["rep
     )
     verdict = prompts.read_verdict(reason)
     if verdict == "UNCLEAR" and state["attempt"] < MAX_ATTEMPTS:
-        again = {"claim": claim, "query": state["query"], "attempt": state["attempt"] + 1}
-        return Command(goto=Send("rephrase", again))
-    judgment = Judgment(
-        claim=claim["number"], query=state["query"], verdict=verdict, reason=reason
-    )
+        return Command(
+            goto=Send(
+                "rephrase",
+                {
+                    "claim": claim,
+                    "number": state["number"],
+                    "query": state["query"],
+                    "attempt": state["attempt"] + 1,
+                },
+            )
+        )
+    judgment = Judgment(claim=claim["number"], query=state["query"], verdict=verdict, reason=reason)
     return Command(update={"judgments": [judgment]}, goto="join")
 
 
@@ -182,7 +194,15 @@ async def rephrase(state: Check, runtime: Runtime[Context]) -> Command[Literal["
     )
     query = prompts.read_queries(text, otherwise=claim["text"])[0]
     return Command(
-        goto=Send("search", {"claim": claim, "query": query, "attempt": state["attempt"]})
+        goto=Send(
+            "search",
+            {
+                "claim": claim,
+                "number": state["number"],
+                "query": query,
+                "attempt": state["attempt"],
+            },
+        )
     )
 
 

@@ -30,7 +30,8 @@ DRAFT = _prompt(
 )
 TERMS = _prompt(
     "You explain terms of the Python language to a beginner. "
-    "Explain each term that matters for the question, one per line, as 'term: explanation'.",
+    "Explain each term that matters for the question in one or two sentences, "
+    "one term per line, as 'term: explanation'.",
     "Question: {question}\n\nPassages from the language reference:\n\n{passages}",
 )
 CLAIMS = _prompt(

@@ -30,12 +30,14 @@ _VECTOR = "bm25"
 _K1 = 1.2
 _B = 0.75
 _WORD = re.compile(r"[a-z_][a-z0-9_]*|\d+")
-_STOP_WORDS = frozenset(
-    "a about after all also an and any are as at be been before being but by can could do does "
-    "each for from had has have how if in into is it its itself may might must no not of on one "
-    "only or other should so such than that the their them then there these they this those to "
-    "was were what when where which while who why will with would you your".split()
-)
+_STOP_TEXT = """
+a about after all also an and any are as at be been before being but by can could do does each
+for from had has have how if in into is it its itself may might must no not of on one only or
+other should so such than that the their them then there these they this those to was were what
+when where which while who why will with would you your
+"""
+_STOP_WORDS = frozenset(_STOP_TEXT.split())
+_QUOTED_WORD = re.compile("[\"'`\u2018\u201c](\\w+)[\"'`\u2019\u201d]")
 # Words of English that are also words of Python, in questions about Python.
 _KEPT = frozenset({"with", "while", "for", "if", "not", "or", "and", "in", "is"})
 
@@ -48,12 +50,13 @@ def words(text: str, *, keep_keywords: bool = False) -> list[str]:
         keep_keywords: Keep quoted words that are both English stop words and
             Python keywords, such as ``"with"``.
     """
-    found = []
-    quoted = set(re.findall(r"[\"“'‘`](\w+)[\"”'’`]", text.lower())) if keep_keywords else set()
-    for word in _WORD.findall(text.lower()):
-        if (len(word) > 1 and word not in _STOP_WORDS) or word in (_KEPT & quoted):
-            found.append(_stem(word))
-    return found
+    text = text.lower()
+    kept = _KEPT & set(_QUOTED_WORD.findall(text)) if keep_keywords else frozenset()
+    return [
+        _stem(word)
+        for word in _WORD.findall(text)
+        if (len(word) > 1 and word not in _STOP_WORDS) or word in kept
+    ]
 
 
 def _stem(word: str) -> str:
@@ -82,7 +85,8 @@ class PassageRetriever(BaseRetriever):
     _lock: threading.Lock = PrivateAttr(default_factory=threading.Lock)
 
     def __init__(self, passages: Sequence[Passage], *, limit: int = 4) -> None:
-        super().__init__(limit=limit)
+        super().__init__()
+        self.limit = limit
         self._client = QdrantClient(":memory:")
         self._client.create_collection(
             _COLLECTION,

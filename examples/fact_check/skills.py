@@ -72,11 +72,14 @@ def explain_terms(message: str, rng: random.Random) -> str:
     lines = []
     used: set[str] = set()
     for term in common:
-        fitting = [s for _, s in found if term in words(s) and s not in used]
+        fitting = sorted(
+            (s for _, s in found if term in words(s) and s not in used),
+            key=lambda s: (abs(len(s) - 160), s),
+        )
         if fitting:
-            shown = min(fitting, key=lambda s: (abs(len(s) - 160), s))
-            used.add(shown)
-            lines.append(f"{_surface(term, shown)}: {shown}")
+            shown = fitting[: rng.randint(1, 2)]
+            used.update(shown)
+            lines.append(f"{_surface(term, shown[0])}: {' '.join(shown)}")
     return "\n".join(lines) or "No terms to explain."
 
 
@@ -156,10 +159,10 @@ def write_answer(message: str, rng: random.Random) -> str:
 
 
 def _skills(pairs: Sequence[tuple[ChatPromptTemplate, Skill]]) -> Mapping[str, Skill]:
-    by_system = {}
+    by_system: dict[str, Skill] = {}
     for prompt, skill in pairs:
-        blanks = {name: "" for name in prompt.input_variables}
-        by_system[prompt.format_messages(**blanks)[0].text] = skill
+        blanks = dict.fromkeys(prompt.input_variables, "")
+        by_system[str(prompt.format_messages(**blanks)[0].text)] = skill
     return by_system
 
 

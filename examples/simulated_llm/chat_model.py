@@ -16,6 +16,7 @@ from langchain_core.callbacks import (
 )
 from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from pydantic import ConfigDict, Field
 
@@ -39,13 +40,13 @@ class _Job:
     prompt_tokens: int
 
     @property
-    def usage(self) -> dict[str, int]:
+    def usage(self) -> UsageMetadata:
         written = len(self.pieces)
-        return {
-            "input_tokens": self.prompt_tokens,
-            "output_tokens": written,
-            "total_tokens": self.prompt_tokens + written,
-        }
+        return UsageMetadata(
+            input_tokens=self.prompt_tokens,
+            output_tokens=written,
+            total_tokens=self.prompt_tokens + written,
+        )
 
 
 class SimulatedChatModel(BaseChatModel):

@@ -1,0 +1,1 @@
+"""Alto beside LangGraph, its tuned form and hand-written asyncio, measured in one run."""

@@ -1,0 +1,389 @@
+"""What wrapping costs where there is nothing to gain.
+
+    python -m comparisons.overhead [--runs N] [--only NAME] [--quick] [--json FILE] [--assert]
+
+Three tables, plain and wrapped side by side in one process: the graphs of
+LangGraph's own bench (with and without a memory saver, async and sync), a wide
+fan-out of tasks that do nothing, and the time to import. Nodes do no real work
+here, so these ratios are the worst case; in an application with model calls the
+same cost is a rounding error. No model server is used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from comparisons._show import console, interval, milliseconds, progress, show_bars, table
+from comparisons._wide import wide
+from comparisons.bench_graphs import BenchGraph, bench_graphs
+from comparisons.measure import (
+    Bar,
+    Ratio,
+    RunOnLoop,
+    Sample,
+    event_loop,
+    geometric_mean,
+    interleaved,
+    machine,
+    ratio,
+    write_json,
+)
+from langgraph_alto import wrap
+
+MEAN_LIMIT = 1.0
+GRAPH_LIMIT = 1.1
+WIDE_LIMIT = 0.35
+GROWTH_LIMIT = 1.3
+IMPORT_LIMIT = 50.0
+"""Milliseconds that `import langgraph_alto` may add."""
+
+WIDTHS = (1_000, 10_000)
+SHORTEST_TIMED = 0.02
+"""Seconds: a graph that runs faster is run several times for one time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One graph on one engine, plain and wrapped.
+
+    Args:
+        graph: Name of the graph.
+        engine: `"async"` or `"sync"`.
+        tasks: Width of the fan-out; 1 for the graphs of the bench.
+        plain: Seconds of a run on LangGraph.
+        wrapped: Seconds of a run on Alto, of the same rounds.
+        ratio: Wrapped to plain.
+    """
+
+    graph: str
+    engine: str
+    tasks: int
+    plain: Sample
+    wrapped: Sample
+    ratio: Ratio
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How much time to spend.
+
+    Args:
+        rounds: Rounds for each row, or `None` to fill `seconds`.
+        seconds: Time for each row of the bench when `rounds` is `None`.
+        wide_rounds: Rounds for each width in `WIDTHS`.
+        imports: How many fresh processes import.
+        sizes: Whether every size of a graph is measured, or only the smallest.
+    """
+
+    rounds: int | None
+    seconds: float
+    wide_rounds: tuple[int, ...]
+    imports: int
+    sizes: bool
+
+
+FULL = Effort(rounds=None, seconds=2.0, wide_rounds=(9, 3), imports=9, sizes=True)
+QUICK = Effort(rounds=None, seconds=0.3, wide_rounds=(3, 1), imports=3, sizes=False)
+
+
+class Contest:
+    """A graph on one engine, ready to run plain and wrapped on fresh threads.
+
+    Args:
+        graph: The plain graph.
+        given: Its input.
+        run: Runs coroutines; `None` for the thread engine.
+    """
+
+    def __init__(self, graph: Any, given: Any, run: RunOnLoop | None) -> None:
+        self.graph, self.wrapped_graph, self.given, self.run = graph, wrap(graph), given, run
+        self._threads: list[str] = []
+
+    def plain(self) -> int:
+        """Run on LangGraph; returns the number of chunks streamed."""
+        return self._stream(self.graph)
+
+    def wrapped(self) -> int:
+        """Run on Alto; returns the number of chunks streamed."""
+        return self._stream(self.wrapped_graph)
+
+    def _stream(self, graph: Any) -> int:
+        # As LangGraph's bench calls them.
+        self._threads.append(str(uuid4()))
+        configurable = {"thread_id": self._threads[-1]}
+        config = {"configurable": configurable, "recursion_limit": 1_000_000_000}
+        if self.run is None:
+            return len(list(graph.stream(self.given, config, durability="exit")))
+        return self.run(_count(graph.astream(self.given, config, durability="exit")))
+
+    def tidy(self) -> None:
+        """Forget the saved threads, or the saver grows and slows later runs."""
+        if self.graph.checkpointer is not None:
+            for thread in self._threads:
+                self.graph.checkpointer.delete_thread(thread)
+        self._threads.clear()
+
+
+async def _count(chunks: AsyncIterator[object]) -> int:
+    return len([chunk async for chunk in chunks])
+
+
+def compare(name: str, contest: Contest, *, rounds: int | None, seconds: float) -> Row:
+    """Time the two sides of a contest in turn.
+
+    Args:
+        name: Name of the graph.
+        contest: What to run.
+        rounds: How often, or `None` to fill `seconds`.
+        seconds: The time to fill.
+
+    Raises:
+        AssertionError: If the two sides do not stream as many chunks.
+    """
+    expected, got = contest.plain(), contest.wrapped()
+    assert got == expected, f"{name}: {got} chunks wrapped, {expected} plain"
+    start = time.perf_counter()
+    contest.plain()
+    once = time.perf_counter() - start
+    repeats = max(1, math.ceil(SHORTEST_TIMED / once))
+    if rounds is None:
+        rounds = min(40, max(5, round(seconds / (2 * once * repeats))))
+    samples = interleaved(
+        {side: _repeat(getattr(contest, side), repeats) for side in ("plain", "wrapped")},
+        rounds=rounds,
+        warm_up=0,
+        between=contest.tidy,
+    )
+    plain, wrapped = (Sample(tuple(s / repeats for s in one.seconds)) for one in samples.values())
+    engine = "sync" if contest.run is None else "async"
+    return Row(name, engine, 1, plain, wrapped, ratio(wrapped, plain))
+
+
+def _repeat(run: Callable[[], object], times: int) -> Callable[[], None]:
+    def repeated() -> None:
+        for _ in range(times):
+            run()
+
+    return repeated
+
+
+def bench_rows(effort: Effort, only: str, run: RunOnLoop) -> list[Row]:
+    """Compare the graphs of LangGraph's bench.
+
+    A row above the limit for one graph is measured again with thrice the rounds,
+    and that second measurement is the one that counts.
+
+    Args:
+        effort: How long to measure.
+        only: A part of the name of the graphs to measure; empty for all.
+        run: Runs coroutines.
+    """
+    graphs = [graph for graph in bench_graphs() if only in graph.name]
+    if not effort.sizes:
+        graphs = list(_smallest(graphs))
+    rows = []
+    with progress() as shown:
+        step = shown.add_task("bench graphs", total=2 * len(graphs))
+        for graph in graphs:
+            for plain, loop in ((graph.for_async, run), (graph.for_sync, None)):
+                shown.update(step, description=graph.name, refresh=True)
+                contest = Contest(plain, graph.given, loop)
+                row = compare(graph.name, contest, rounds=effort.rounds, seconds=effort.seconds)
+                if row.ratio.median > GRAPH_LIMIT:
+                    again = 3 * len(row.ratio.rounds)
+                    row = compare(graph.name, contest, rounds=again, seconds=effort.seconds)
+                rows.append(row)
+                shown.advance(step)
+    return rows
+
+
+def _smallest(graphs: Iterable[BenchGraph]) -> Iterable[BenchGraph]:
+    """The first of each family in the bench's order, without and with a saver."""
+    seen = set()
+    for graph in graphs:
+        if graph.family not in seen:
+            seen.add(graph.family)
+            yield graph
+
+
+def wide_rows(effort: Effort, run: RunOnLoop) -> list[Row]:
+    """Compare fan-outs of tasks that do nothing, at each of `WIDTHS`.
+
+    Args:
+        effort: How many rounds each width gets.
+        run: Runs coroutines.
+    """
+    rows = []
+    with progress() as shown:
+        step = shown.add_task("wide fan-out", total=2 * len(WIDTHS))
+        for width, rounds in zip(WIDTHS, effort.wide_rounds, strict=True):
+            for engine in ("async", "sync"):
+                shown.update(step, description=f"fan-out of {width}, {engine}", refresh=True)
+                plain, wrapped = _wide_runs(run if engine == "async" else None)
+                assert plain(100) == wrapped(100)
+                samples = interleaved(
+                    {"plain": partial(plain, width), "wrapped": partial(wrapped, width)},
+                    rounds=rounds,
+                    warm_up=0,
+                )
+                times = samples["plain"], samples["wrapped"]
+                rows.append(Row("fan-out", engine, width, *times, ratio(times[1], times[0])))
+                shown.advance(step)
+    return rows
+
+
+def _wide_runs(run: RunOnLoop | None) -> tuple[Callable[[int], Any], Callable[[int], Any]]:
+    graph = wide(for_async=run is not None)
+    fast = wrap(graph)
+    if run is None:
+        return lambda width: graph.invoke({"width": width}), lambda width: fast.invoke(
+            {"width": width}
+        )
+    return lambda width: run(graph.ainvoke({"width": width})), lambda width: run(
+        fast.ainvoke({"width": width})
+    )
+
+
+IMPORTS = """
+import json, time
+start = time.perf_counter()
+import langgraph.graph
+between = time.perf_counter()
+import langgraph_alto
+print(json.dumps([between - start, time.perf_counter() - between]))
+"""
+
+
+def import_times(processes: int) -> tuple[Sample, Sample]:
+    """Import in fresh processes.
+
+    Args:
+        processes: How many.
+
+    Returns:
+        The time of `import langgraph.graph`, and what `import langgraph_alto`
+        adds to it in the same process.
+    """
+    times = []
+    for _ in range(processes + 1):
+        done = subprocess.run(
+            [sys.executable, "-c", IMPORTS], capture_output=True, text=True, check=True
+        )
+        times.append(json.loads(done.stdout))
+    base, added = zip(*times[1:], strict=True)  # the first one fills the file cache
+    return Sample(base), Sample(added)
+
+
+def bars(bench: list[Row], wide_: list[Row], imports: tuple[Sample, Sample]) -> list[Bar]:
+    """Set the results against their limits.
+
+    Args:
+        bench: Rows of LangGraph's bench, possibly none.
+        wide_: Rows of the wide fan-out, possibly none.
+        imports: What `import_times` returned.
+    """
+    made = []
+    if bench:
+        worst = max(bench, key=lambda row: row.ratio.median)
+        mean = geometric_mean([row.ratio for row in bench])
+        made += [
+            Bar("bench graphs: geometric mean of the ratios", mean.median, MEAN_LIMIT),
+            Bar(f"worst ratio: {worst.graph}, {worst.engine}", worst.ratio.median, GRAPH_LIMIT),
+        ]
+    for engine in ("async", "sync"):
+        costs = {row.tasks: row for row in wide_ if row.engine == engine}
+        if not costs:
+            continue
+        narrow, broad = (costs[width] for width in WIDTHS)
+        growth = broad.wrapped.median / broad.tasks / (narrow.wrapped.median / narrow.tasks)
+        made += [
+            Bar(f"fan-out of {broad.tasks}, {engine}: ratio", broad.ratio.median, WIDE_LIMIT),
+            Bar(f"its cost per task to that at {narrow.tasks}, {engine}", growth, GROWTH_LIMIT),
+        ]
+    made.append(Bar("import langgraph_alto: ms added", 1e3 * imports[1].median, IMPORT_LIMIT))
+    return made
+
+
+def show(bench: list[Row], wide_: list[Row], imports: tuple[Sample, Sample]) -> None:
+    """Print the tables; times are median (shortest-longest)."""
+    if bench:
+        made = table(
+            "Graphs of LangGraph's bench, ms for one run: median (shortest-longest)",
+            *("graph", "engine", "LangGraph", "Alto", "Alto / LangGraph [95 %]", "rounds"),
+        )
+        for row in bench:
+            cells = [row.graph, row.engine, milliseconds(row.plain), milliseconds(row.wrapped)]
+            made.add_row(*cells, interval(row.ratio, GRAPH_LIMIT), str(len(row.ratio.rounds)))
+        made.add_section()
+        mean = geometric_mean([row.ratio for row in bench])
+        made.add_row("geometric mean", "", "", "", interval(mean, MEAN_LIMIT), "")
+        console.print(made)
+    if wide_:
+        made = table(
+            "Fan-out of tasks that do nothing, ms for one run and µs for one task",
+            *("tasks", "engine", "LangGraph", "Alto", "µs", "µs", "Alto / LangGraph [95 %]"),
+        )
+        for row in wide_:
+            cells = [f"{row.tasks:,}", row.engine, milliseconds(row.plain)]
+            cells += [milliseconds(row.wrapped)]
+            cells += [f"{1e6 * one.median / row.tasks:.0f}" for one in (row.plain, row.wrapped)]
+            made.add_row(*cells, interval(row.ratio))
+        console.print(made)
+    base, added = imports
+    console.print(
+        f"import langgraph.graph {milliseconds(base)} ms; import langgraph_alto adds "
+        f"{milliseconds(added)} ms ({len(added.seconds)} fresh processes)"
+    )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure, print, and say whether a bar was missed.
+
+    Args:
+        arguments: Command line arguments; those of the process by default.
+
+    Returns:
+        1 if `--assert` was given and a bar was missed, else 0.
+    """
+    parser = argparse.ArgumentParser(prog="comparisons.overhead", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--runs", type=int, metavar="N", help="rounds for each graph")
+    parser.add_argument("--only", default="", metavar="NAME", help="graphs with NAME in the name")
+    parser.add_argument("--quick", action="store_true", help="small sizes and few rounds")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results to FILE too")
+    parser.add_argument("--assert", action="store_true", dest="strict", help="fail on a missed bar")
+    asked = parser.parse_args(arguments)
+    effort = QUICK if asked.quick else FULL
+    if asked.runs:
+        effort = replace(effort, rounds=asked.runs, wide_rounds=(asked.runs,) * len(WIDTHS))
+    # The bench asks for durability="exit" without a saver too; LangGraph says so each time.
+    warnings.filterwarnings("ignore", message="`durability` has no effect")
+
+    where = machine()
+    with event_loop() as run:
+        bench = bench_rows(effort, asked.only, run)
+        wide_ = wide_rows(effort, run) if asked.only in "fan-out" else []
+    imports = import_times(effort.imports)
+    limits = bars(bench, wide_, imports)
+    show(bench, wide_, imports)
+    show_bars(limits)
+    console.print(f"{where}\nno model server; plain and wrapped in turn in one process")
+    if asked.json:
+        write_json(asked.json, machine=where, bench=bench, wide=wide_, imports=imports, bars=limits)
+    return int(asked.strict and not all(bar.met for bar in limits))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -51,7 +51,7 @@ lowest: $(LOWEST)/.stamp ## run the tests on the oldest LangGraph we support
 .PHONY: constraints
 constraints: $(VENV)/.stamp ## resolve constraints*.txt again after a change of dependencies
 	$(COMPILE) pyproject.toml --extra dev -o constraints.txt
-	echo 'langgraph==1.2.0' | $(COMPILE) pyproject.toml - --extra conformance -o constraints-lowest.txt
+	echo 'langgraph==1.2.0' | $(COMPILE) pyproject.toml - --extra demo --extra test -o constraints-lowest.txt
 
 $(VENV)/.stamp $(LOWEST)/.stamp: pyproject.toml
 	@echo "Setting up $(@D) (about a minute the first time)"

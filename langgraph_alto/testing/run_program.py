@@ -1,0 +1,54 @@
+"""Checks a described graph: builds it and runs it on both engines."""
+
+from __future__ import annotations
+
+from langgraph.checkpoint.memory import InMemorySaver
+
+from langgraph_alto.testing.check import Mode, Wrapped, check
+from langgraph_alto.testing.description import Description
+from langgraph_alto.testing.program import program
+from langgraph_alto.testing.report import Report
+
+ANSWERS = tuple(f"answer {number}" for number in range(12))
+"""What interrupts of random graphs are resumed with, in order."""
+
+
+def check_graph(
+    description: Description,
+    *,
+    mode: Mode = "async",
+    policy: str = "proven",
+    wrapped: Wrapped | None = None,
+    seed: int = 0,
+    timeout: float = 20.0,
+) -> Report:
+    """Run a described graph on LangGraph and on Alto.
+
+    Args:
+        description: Drawn by `langgraph_alto.testing.strategies.graphs`.
+        mode: Through async methods, sync methods, or both.
+        policy: Alto's policy.
+        wrapped: Makes the second engine's graph, as for `check`.
+        seed: Seed of the delays.
+        timeout: Seconds after which a run counts as hanging.
+
+    Returns:
+        The report.
+    """
+    made = program(description)
+    saver = InMemorySaver if description.checkpointer else None
+    return check(
+        made.compiled(),
+        [made.given],
+        policy=policy,
+        delays=made.delays,
+        mode=mode,
+        config=made.config,
+        checkpointer=saver,
+        durability=description.durability,
+        resume=ANSWERS,
+        seed=seed,
+        wrapped=wrapped,
+        reset=made.reset,
+        timeout=timeout,
+    )

@@ -1,0 +1,21 @@
+"""Run LangGraph graphs ahead of their barriers, exactly.
+
+``wrap(graph)`` returns a graph that computes what the graph computes, sooner:
+it waits for what the data needs, not for the slowest task of every superstep.
+"""
+
+from langgraph_alto.graph import AltoGraph
+from langgraph_alto.plan.effects import Effects
+from langgraph_alto.wrap import UnsupportedLangGraphWarning, install, uninstall, wrap
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AltoGraph",
+    "Effects",
+    "UnsupportedLangGraphWarning",
+    "__version__",
+    "install",
+    "uninstall",
+    "wrap",
+]

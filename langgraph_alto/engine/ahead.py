@@ -1,0 +1,586 @@
+"""Run tasks ahead of their superstep, and hand them over when it comes.
+
+:class:`Ahead` is what the asyncio and the thread shell share: it feeds the
+predictor, makes the tasks the predictor allows, as LangGraph would make them,
+and compares each with the task LangGraph makes in the end. The shells in
+``tasks.py`` and ``threads.py`` only start, wait for and cancel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from functools import partial
+from itertools import count
+from typing import Any
+
+from langgraph.checkpoint.base.id import uuid6
+
+from langgraph_alto._langgraph import (
+    CONF,
+    CONFIG_KEY_CALL,
+    CONFIG_KEY_READ,
+    CONFIG_KEY_REPLAY_STATE,
+    CONFIG_KEY_RESUMING,
+    CONFIG_KEY_RUNNER_SUBMIT,
+    CONFIG_KEY_SCRATCHPAD,
+    CONFIG_KEY_STREAM,
+    ERROR,
+    PULL,
+    PUSH,
+    TASKS,
+    Pregel,
+    PregelLoop,
+    PregelTaskWrites,
+    local_read,
+    prepare_single_task,
+)
+from langgraph_alto.engine.events import Events, hold
+from langgraph_alto.engine.partial import Misprediction, PartialState
+from langgraph_alto.engine.predictor import Phase, Predictor, Task
+from langgraph_alto.engine.routes import Gate, ahead_node, routes_of
+from langgraph_alto.plan.plan import Plan
+
+_provisional = count(1_000_000_000)
+"""Places for packets whose place among their siblings is not known yet."""
+
+
+class _On:
+    """Stands in for a trigger channel that has fired."""
+
+    def is_available(self) -> bool:
+        return True
+
+    def get(self) -> None:
+        return None
+
+
+class _Off:
+    """Stands in for a channel whose value is not certain."""
+
+    def is_available(self) -> bool:
+        return False
+
+
+class _Packets:
+    """Stands in for the channel of ``Send`` packets: one packet, at one place."""
+
+    def __init__(self, packet: Any, place: int) -> None:
+        self.packet = packet
+        self.place = place
+
+    def is_available(self) -> bool:
+        return True
+
+    def get(self) -> _Packets:
+        return self
+
+    def __len__(self) -> int:
+        return self.place + 1
+
+    def __getitem__(self, place: int) -> Any:
+        return self.packet
+
+
+_ON, _OFF = _On(), _Off()
+
+
+class Run:
+    """A task run ahead: LangGraph's own task, made early, and what came of it.
+
+    Args:
+        task: The predictor's task.
+        made: The task as LangGraph makes it, for a superstep to come.
+        given: Values of the state keys it was given, when an edge starts it.
+        absent: Keys that were certain to have no value.
+    """
+
+    __slots__ = (
+        "absent",
+        "adopted",
+        "begun",
+        "done",
+        "error",
+        "events",
+        "future",
+        "gate",
+        "given",
+        "made",
+        "provisional",
+        "state",
+        "task",
+        "view",
+    )
+
+    def __init__(self, task: Task, made: Any, provisional: bool) -> None:
+        self.task = task
+        self.made = made
+        self.provisional = provisional
+        self.given: dict[str, Any] = {}
+        self.absent: frozenset[str] = frozenset()
+        self.state: PartialState | None = None
+        self.events = Events()
+        self.gate: Gate | None = None
+        self.adopted: Any = None
+        self.begun = False
+        self.done = False
+        self.error: BaseException | None = None
+        self.future: Any = None
+        # What the task's reads of shared state go to, until it is adopted.
+        self.view: Callable[..., Any] | None = None
+
+    def read(self, select: Any, fresh: bool = False) -> Any:
+        """What LangGraph calls to read state on behalf of the task."""
+        if self.view is None:
+            raise Misprediction(self.made.name, "read shared state, which is not certain yet")
+        return self.view(select, fresh)
+
+
+class Ahead:
+    """Everything that runs ahead in one run of a graph.
+
+    Args:
+        loop: LangGraph's loop for the run.
+        plan: The graph's plan.
+        speculative: Whether to start what is not certain, too.
+    """
+
+    def __init__(self, loop: PregelLoop, plan: Plan, *, speculative: bool = False) -> None:
+        self.loop = loop
+        self.plan = plan
+        self.speculative = speculative
+        self.predictor = Predictor(
+            plan,
+            loop.channels,
+            packets=TASKS,
+            stops_before=_stops(plan, loop.interrupt_before),
+            stops_after=_stops(plan, loop.interrupt_after),
+            allowed=self._allowed(),
+            exact=self._exact(),
+            speculative=speculative,
+        )
+        self.runs: set[Run] = set()
+        self.current: dict[str, Task] = {}
+        self.frozen = False
+        self.closed = False
+        self._ids: dict[int, str] = {}
+
+    # -- what the loop tells --------------------------------------------------
+
+    def begin(self) -> None:
+        """LangGraph has made the tasks of a superstep; compare them with ours."""
+        with self.locked():
+            self._begin()
+            self.pump()
+
+    def _begin(self) -> None:
+        loop, predictor = self.loop, self.predictor
+        tasks = loop.tasks
+        self.frozen = False
+        if len(tasks) == 1 and not self.runs and not predictor.ahead_of(loop.step):
+            (task,) = tasks.values()
+            self.current = {}
+            if (node := self.plan.index.get(task.name)) is not None:
+                predictor.skip(node)
+            return
+        real = [task for task in tasks.values() if task.name in self.plan.index]
+        packets: Sequence[Any] = ()
+        if any(task.path[0] == PUSH for task in real):
+            packets = loop.channels[TASKS].get()
+        made = [
+            (
+                self.plan.index[task.name],
+                packets[task.path[1]] if task.path[0] == PUSH else None,
+                task.path[1] if task.path[0] == PUSH else None,
+            )
+            for task in real
+        ]
+        known = predictor.begin(loop.step, made, loop.stop)
+        self.current = {task.id: found for task, found in zip(real, known, strict=True)}
+        for task, found in zip(real, known, strict=True):
+            run = found.run
+            # Writes that are there already come from a checkpoint.
+            if run is not None and (task.writes or not self._agrees(run, task)):
+                predictor.dropped(found)
+                predictor.distrust(found)
+                self.discard(run)
+            if task.writes:
+                predictor.finished(found, list(task.writes))
+        if predictor.rebuilt:
+            predictor.rebuilt = False
+            for run in [run for run in self.runs if not predictor.knows(run.task)]:
+                self.discard(run)
+
+    def committed(self) -> None:
+        """LangGraph has applied the writes of a superstep."""
+        with self.locked():
+            self.predictor.advance()
+            self.frozen = True
+
+    def real_finished(self, task: Any) -> None:
+        """A task of the current superstep has finished."""
+        if (known := self.current.get(task.id)) is not None:
+            with self.locked():
+                self.predictor.finished(known, list(task.writes))
+                self.pump()
+
+    def real_failed(self, task: Any, *, fatal: bool) -> None:
+        """A task of the current superstep has raised or was interrupted."""
+        if (known := self.current.get(task.id)) is not None:
+            with self.locked():
+                for later in self.predictor.failed(known, fatal=fatal):
+                    self.discard(later.run)
+
+    def checkpoint_id(self, step: int) -> str | None:
+        """The id foretold for the checkpoint that superstep ``step`` starts from."""
+        return self._ids.pop(step, None)
+
+    # -- adoption -------------------------------------------------------------
+
+    def adopt(self, task: Any) -> Run | None:
+        """Hand over the run ahead of a task that LangGraph asks for, if there is one.
+
+        From here on its events pass through, and its routers read the true state.
+        """
+        known = self.current.get(task.id)
+        if known is None:
+            return None
+        with self.locked():
+            run: Run | None = known.run
+            if run is not None and not self.begun(run):
+                # It waits for a slot; its superstep has come, so it goes first.
+                self.discard(run)
+                run = None
+            if run is None:
+                if known.phase is Phase.WAITING:
+                    self.predictor.started(known)
+                return None
+            self._hand_over(run, task)
+            return run
+
+    def _hand_over(self, run: Run, task: Any) -> None:
+        self.runs.discard(run)
+        if run.state is not None:
+            state = run.state
+            run.state = None
+            state.complete(
+                {
+                    key: self.loop.channels[key].get()
+                    for key in state.unsure
+                    if self.loop.channels[key].is_available()
+                }
+            )
+        made = run.made
+        conf = task.config[CONF]
+        run.view = partial(
+            local_read,
+            conf[CONFIG_KEY_SCRATCHPAD],
+            self.loop.channels,
+            self.loop.managed,
+            PregelTaskWrites(task.path, task.name, made.writes, task.triggers),
+        )
+        run.adopted = task
+        run.events.release(_renamer(made, task) if run.provisional else None)
+        if run.gate is not None:
+            run.gate.open()
+
+    def _agrees(self, run: Run, task: Any) -> bool:
+        """Whether LangGraph's task has the input that its run ahead was given."""
+        if run.task.packet is not None:
+            return True
+        channels = self.loop.channels
+        keys: Iterable[str] = run.given
+        absent: Iterable[str] = run.absent
+        if run.state is not None and run.task.phase in (Phase.FINISHED, Phase.ROUTING):
+            keys = [key for key in run.given if key in run.state.read]
+            absent = [key for key in run.absent if key in run.state.read]
+        return all(
+            channels[key].is_available() and same(channels[key].get(), run.given[key])
+            for key in keys
+        ) and not any(channels[key].is_available() for key in absent)
+
+    # -- starting -------------------------------------------------------------
+
+    def pump(self) -> None:
+        """Start whatever has become certain."""
+        if self.frozen or self.closed:
+            return
+        control = self.loop.control
+        if control is not None and control.drain_requested:
+            return
+        ready, routable = self.predictor.settle()
+        for task in routable:
+            if task.run is not None and task.run.gate is not None:
+                task.run.gate.open()
+        for task in ready:
+            run = self._make(task)
+            if run is not None:
+                task.run = run
+                self.predictor.started(task)
+                self.runs.add(run)
+                self.launch(run)
+
+    def may_route(self, run: Run) -> bool:
+        """Whether the routers of a run may read what is known now."""
+        with self.locked():
+            return self.predictor.may_route(run.task)
+
+    def at_gate(self, run: Run, *, for_good: bool = False) -> None:
+        """A run's body is done; its routers wait."""
+        with self.locked():
+            self.predictor.routing(run.task, for_good=for_good)
+
+    def locked(self) -> AbstractContextManager[Any]:
+        """Keep other threads from the predictor; nothing to do on an event loop."""
+        return nullcontext()
+
+    def launch(self, run: Run) -> None:
+        """Start a run; the shells do it."""
+        raise NotImplementedError
+
+    def discard(self, run: Run) -> None:
+        """Cancel a run and forget what it did; the shells do it."""
+        raise NotImplementedError
+
+    def begun(self, run: Run) -> bool:
+        """Whether a run's body has begun, and not only been queued; the shells know."""
+        raise NotImplementedError
+
+    def ended(self, run: Run) -> None:
+        """A run ahead has finished; called by the shells."""
+        with self.locked():
+            run.done = True
+            if run.task.run is run:
+                self.predictor.finished(run.task, list(run.made.writes))
+                self.pump()
+
+    def raised(self, run: Run, error: BaseException) -> None:
+        """A run ahead has raised; the error is held until its superstep comes."""
+        with self.locked():
+            run.error = error
+            if run.task.run is run:
+                handled = self.loop.nodes[run.made.name].error_handler_node is not None
+                for later in self.predictor.failed(run.task, fatal=not handled):
+                    self.discard(later.run)
+
+    def mispredicted(self, run: Run) -> None:
+        """A run ahead needs what is not certain; its superstep will run it."""
+        with self.locked():
+            if run.task.run is run:
+                self.predictor.dropped(run.task)
+            self.runs.discard(run)
+            run.events.discard()
+
+    # -- making ---------------------------------------------------------------
+
+    def _make(self, task: Task) -> Run | None:
+        """Make a task as LangGraph will make it, on the state as it will be."""
+        loop, plan, predictor = self.loop, self.plan, self.predictor
+        stage = plan.stages[task.node]
+        node = loop.nodes[stage.name]
+        channels: dict[str, Any] = {}
+        given: dict[str, Any] = {}
+        absent: set[str] = set()
+        unsure: frozenset[str] = frozenset()
+        provisional = False
+        path: tuple[Any, ...]
+        try:
+            if task.packet is None:
+                path = (PULL, stage.name)
+                certain = predictor.certain(stage.inputs, task.step)
+                unsure = stage.inputs - certain
+                for key in stage.inputs:
+                    if key in unsure:
+                        channels[key] = _OFF
+                        continue
+                    channel = channels[key] = predictor.virtual.channel(key, task.step)
+                    if channel.is_available():
+                        given[key] = channel.get()
+                    else:
+                        absent.add(key)
+                channels.update((trigger, _ON) for trigger in node.triggers)
+            else:
+                place = predictor.place(task)
+                provisional = place is None
+                path = (PUSH, next(_provisional) if place is None else place)
+                channels[TASKS] = _Packets(task.packet, path[1])
+            made: Any = prepare_single_task(
+                path,
+                None,
+                checkpoint={
+                    **loop.checkpoint,
+                    "id": (checkpoint_id := self._foretell(task.step)),
+                    "channel_versions": {trigger: 1 for trigger in node.triggers},
+                    "channel_values": {},
+                    "versions_seen": {},
+                },
+                checkpoint_id_bytes=bytes.fromhex(checkpoint_id.replace("-", "")),
+                checkpoint_null_version=0,
+                pending_writes=[],
+                processes=loop.nodes,
+                channels=channels,
+                managed=loop.managed,
+                config=loop.config,
+                step=task.step,
+                stop=loop.stop,
+                for_execution=True,
+                store=loop.store,
+                checkpointer=loop.checkpointer,
+                manager=loop.manager,
+                retry_policy=loop.retry_policy,
+                cache_policy=None,
+            )
+        except Exception:
+            # What LangGraph would raise here, it will raise in its own turn; the
+            # superstep that raises is the last, so nothing later is certain.
+            predictor.horizon = min(predictor.horizon, task.step - 1)
+            task.spent = True
+            return None
+        if made is None:
+            task.spent = True
+            return None
+        run = Run(task, made, provisional)
+        run.given, run.absent = given, frozenset(absent)
+        self._detach(run, made.config)
+        if unsure:
+            wanted = made.input
+            if isinstance(node.bound, Pregel):
+                # A subgraph takes the keys it knows, and all of those are certain.
+                wanted = {key: wanted[key] for key in stage.read_keys if key in wanted}
+            else:
+                wanted = run.state = PartialState(stage.name, wanted, unsure)
+            object.__setattr__(made, "input", wanted)
+        if stage.routes:
+            self._routes(run, node)
+        return run
+
+    def _detach(self, run: Run, config: Any) -> None:
+        """Give a made task a config of its own for the time before its superstep."""
+        name = run.made.name
+        conf = config[CONF]
+        conf.pop(CONFIG_KEY_RESUMING, None)
+
+        def interrupts(*_: Any) -> Any:
+            raise Misprediction(name, "called interrupt()")
+
+        def calls(*_: Any, **__: Any) -> Any:
+            raise Misprediction(name, "called a @task")
+
+        conf[CONFIG_KEY_SCRATCHPAD] = replace(
+            conf[CONFIG_KEY_SCRATCHPAD], interrupt_counter=interrupts, get_null_resume=interrupts
+        )
+        conf[CONFIG_KEY_CALL] = calls
+        conf[CONFIG_KEY_READ] = run.read
+        hold(config, run.events)
+
+    def _routes(self, run: Run, node: Any) -> None:
+        """Let a task's routers wait for what they read."""
+        run.gate = self.gate(run)
+        object.__setattr__(run.made, "proc", ahead_node(self, run, node, routes_of(node)))
+
+    def gate(self, run: Run) -> Gate:
+        """A gate of the shell's kind."""
+        raise NotImplementedError
+
+    def virtual_view(self, run: Run, keys: Iterable[str]) -> Callable[..., Any]:
+        """Read the given keys as they will be at the run's superstep."""
+        step = run.task.step
+        channels = {key: self.predictor.virtual.channel(key, step) for key in keys}
+        made = run.made
+        return partial(
+            local_read,
+            made.config[CONF][CONFIG_KEY_SCRATCHPAD],
+            channels,
+            self.loop.managed,
+            PregelTaskWrites(made.path, made.name, made.writes, made.triggers),
+        )
+
+    def _foretell(self, step: int) -> str:
+        """The id of the checkpoint that ``step`` will start from.
+
+        Savers order checkpoints by id, so ids are foretold without gaps.
+        """
+        loop = self.loop
+        for number in range(loop.step + 1, step + 1):
+            if number not in self._ids:
+                self._ids[number] = str(uuid6(clock_seq=number - 1))
+        return self._ids[step]
+
+    def _allowed(self) -> int:
+        """The nodes that may run ahead in this run."""
+        loop, plan = self.loop, self.plan
+        if CONFIG_KEY_RUNNER_SUBMIT in loop.config[CONF]:
+            return 0
+        allowed = plan.ahead
+        if loop.config[CONF].get(CONFIG_KEY_REPLAY_STATE) is not None or (
+            loop.checkpointer is not None and _keeps_state(loop.nodes)
+        ):
+            # A subgraph that keeps its own state is found by the order of
+            # checkpoint ids across namespaces, which foretelling would disturb.
+            allowed &= ~sum(
+                1 << place for place, stage in enumerate(plan.stages) if stage.exact_id
+            )
+        return allowed
+
+    def _exact(self) -> int:
+        """The nodes that need the true id of their task in this run."""
+        loop = self.loop
+        if (
+            loop.checkpointer is None
+            and CONFIG_KEY_STREAM not in loop.config[CONF]
+            and (loop.stream is None or not loop.stream.modes & {"messages", "custom", "tools"})
+        ):
+            return 0
+        return sum(1 << place for place, stage in enumerate(self.plan.stages) if stage.exact_id)
+
+
+def same(left: Any, right: Any) -> bool:
+    """Whether two values of one key are the same to a node that reads them."""
+    if left is right:
+        return True
+    if type(left) is not type(right):
+        return False
+    try:
+        return bool(left == right)
+    except Exception:  # a value may compare in any way it likes, or not at all
+        return False
+
+
+def _stops(plan: Plan, names: Any) -> int:
+    if names == "*":
+        return (1 << len(plan.stages)) - 1
+    return plan.mask(names)
+
+
+def _keeps_state(nodes: Mapping[str, Any]) -> bool:
+    """Whether a subgraph anywhere below keeps its own checkpoints between calls."""
+    return any(
+        getattr(graph, "checkpointer", None) is True
+        or (isinstance(graph, Pregel) and _keeps_state(graph.nodes))
+        for node in nodes.values()
+        for graph in node.subgraphs
+    )
+
+
+def _renamer(made: Any, task: Any) -> Callable[[Any], Any]:
+    """Put a task's true identity in place of its provisional one in stream chunks."""
+    old = made.config["metadata"]
+    new = task.config["metadata"]
+    keys = ("langgraph_checkpoint_ns", "langgraph_path", "checkpoint_ns")
+
+    def rename(chunk: Any) -> Any:
+        if not (isinstance(chunk, tuple) and len(chunk) == 3 and chunk[1] == "messages"):
+            return chunk
+        message, metadata = chunk[2]
+        fixed = {
+            key: new[key]
+            for key in keys
+            if key in metadata and key in new and metadata[key] == old.get(key)
+        }
+        return (chunk[0], chunk[1], (message, {**metadata, **fixed}))
+
+    return rename
+
+
+__all__ = ["ERROR", "Ahead", "Run", "same"]

@@ -1,0 +1,109 @@
+"""Hold what a run ahead emits until LangGraph asks for its task.
+
+LangGraph's streams have an order that users rely on. A task that runs ahead of
+its superstep writes tokens, custom events and the streams of its subgraphs
+here; at adoption they go out, and from then on they pass straight through.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextvars import copy_context
+from copy import copy
+from typing import Any
+
+from langgraph_alto._langgraph import (
+    CONF,
+    CONFIG_KEY_RUNTIME,
+    CONFIG_KEY_STREAM,
+    StreamMessagesHandler,
+    StreamProtocol,
+    StreamToolCallHandler,
+)
+
+Chunk = tuple[tuple[str, ...], str, Any]
+
+
+class Events:
+    """The held events of one run ahead.
+
+    Thread-safe: a node's threads may emit while the loop's thread releases.
+    """
+
+    __slots__ = ("_held", "_lock", "_rename")
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._held: deque[tuple[Callable[..., Any], tuple[Any, ...]]] | None = deque()
+        self._rename: Callable[[Any], Any] | None = None
+
+    def emit(self, sink: Callable[..., Any], *args: Any) -> None:
+        """Hold a call of ``sink``, or make it when the events were released."""
+        with self._lock:
+            if self._held is not None:
+                self._held.append((sink, args))
+                return
+            rename = self._rename
+        self._call(sink, args, rename)
+
+    def release(self, rename: Callable[[Any], Any] | None = None) -> None:
+        """Let out what is held, in order, and everything after it.
+
+        Args:
+            rename: Applied to each stream chunk, to put the task's true
+                identity in place of a provisional one.
+        """
+        with self._lock:
+            held, self._held, self._rename = self._held, None, rename
+            for sink, args in held or ():
+                self._call(sink, args, rename)
+
+    def discard(self) -> None:
+        """Forget what is held, and ignore what may still come."""
+        with self._lock:
+            self._held = deque(maxlen=0)
+
+    @staticmethod
+    def _call(
+        sink: Callable[..., Any], args: tuple[Any, ...], rename: Callable[[Any], Any] | None
+    ) -> None:
+        sink(*(rename(arg) for arg in args) if rename is not None else args)
+
+
+def hold(config: dict[str, Any], events: Events) -> None:
+    """Point every stream of a task's config at ``events``; changes ``config``.
+
+    Args:
+        config: The config of a task made for a run ahead, not shared.
+        events: Where its events are held.
+    """
+    conf = config[CONF]
+    runtime = conf[CONFIG_KEY_RUNTIME]
+    writer = runtime.stream_writer
+
+    def write(chunk: Any) -> None:
+        # LangGraph's writer looks up the namespace of its caller when called.
+        context = copy_context()
+        events.emit(lambda: context.run(writer, chunk))
+
+    conf[CONFIG_KEY_RUNTIME] = runtime.override(stream_writer=write)
+    if (stream := conf.get(CONFIG_KEY_STREAM)) is not None:
+        conf[CONFIG_KEY_STREAM] = StreamProtocol(
+            lambda chunk: events.emit(stream, chunk), stream.modes
+        )
+    manager = config.get("callbacks")
+    if manager is None:
+        return
+    for handlers in (manager.handlers, manager.inheritable_handlers):
+        for place, handler in enumerate(handlers):
+            if isinstance(handler, StreamMessagesHandler | StreamToolCallHandler):
+                handlers[place] = _held_handler(handler, events)
+
+
+def _held_handler(handler: Any, events: Events) -> Any:
+    twin = copy(handler)
+    sink = handler.stream
+    twin.stream = lambda chunk: events.emit(sink, chunk)
+    return twin

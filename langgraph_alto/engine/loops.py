@@ -1,0 +1,162 @@
+"""LangGraph's loops with the predictor beside them.
+
+The loop stays the referee: it makes tasks, applies writes, saves checkpoints and
+decides on interrupts exactly as always. These subclasses tell the predictor
+when a superstep begins and when it is committed, use a checkpoint id that was
+foretold, and keep pending writes in time linear in their number.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from langgraph_alto._langgraph import (
+    NULL_TASK_ID,
+    AsyncPregelLoop,
+    PregelLoop,
+    SyncPregelLoop,
+    create_checkpoint,
+    rebind,
+)
+from langgraph_alto.engine.slots import Slots
+from langgraph_alto.engine.tasks import TaskAhead
+from langgraph_alto.engine.threads import ThreadAhead
+from langgraph_alto.plan.plan import Plan
+
+Policy = Literal["off", "proven", "speculative"]
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """How the runs of one graph are scheduled.
+
+    Args:
+        policy: ``"off"``, ``"proven"`` or ``"speculative"``.
+        plan: Gives the graph's plan; called when first needed.
+        step_timeout: The graph's limit for one superstep, in seconds.
+    """
+
+    policy: Policy
+    plan: Callable[[], Plan]
+    step_timeout: float | None
+
+    @property
+    def runs_ahead(self) -> bool:
+        """Whether anything may run ahead in runs of the graph."""
+        # A superstep's time limit is for tasks that start together.
+        return self.policy != "off" and self.step_timeout is None and bool(self.plan().ahead)
+
+
+_foretold: ContextVar[str | None] = ContextVar("foretold", default=None)
+
+
+def _create_checkpoint(*args: Any, id: str | None = None, **kwargs: Any) -> Any:
+    return create_checkpoint(*args, id=id or _foretold.get(), **kwargs)
+
+
+_put_checkpoint = rebind(PregelLoop._put_checkpoint, create_checkpoint=_create_checkpoint)
+
+if TYPE_CHECKING:
+    _Base = PregelLoop
+else:
+    _Base = object
+
+
+class _Loop(_Base):
+    """What both loops add; a mixin in front of LangGraph's."""
+
+    ahead: TaskAhead | ThreadAhead | None
+
+    def __init__(self, *args: Any, engine: Engine, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.engine = engine
+        self.ahead = None
+        self._wrote: set[str] | None = None
+        self._write_lock = threading.RLock()
+
+    def tick(self) -> bool:
+        more = super().tick()
+        self._wrote = {write[0] for write in self.checkpoint_pending_writes}
+        if more and self.ahead is not None:
+            self.ahead.begin()
+        return more
+
+    def after_tick(self) -> None:
+        super().after_tick()
+        self._wrote = None
+        if self.ahead is not None:
+            self.ahead.committed()
+
+    def put_writes(self, task_id: str, writes: Any, **kwargs: Any) -> None:
+        wrote = self._wrote
+        if wrote is None or task_id == NULL_TASK_ID:
+            super().put_writes(task_id, writes, **kwargs)
+            return
+        with self._write_lock:
+            if task_id in wrote:
+                super().put_writes(task_id, writes, **kwargs)
+                return
+            wrote.add(task_id)
+            # LangGraph looks through all pending writes for earlier ones of the
+            # task. There are none, so it is shown none.
+            pending = self.checkpoint_pending_writes
+            self.checkpoint_pending_writes = []
+            try:
+                super().put_writes(task_id, writes, **kwargs)
+            finally:
+                pending.extend(self.checkpoint_pending_writes)
+                self.checkpoint_pending_writes = pending
+
+    def _put_checkpoint(self, metadata: Any) -> None:
+        exiting = metadata is self.checkpoint_metadata
+        if self.ahead is None or exiting:
+            super()._put_checkpoint(metadata)
+            return
+        token = _foretold.set(self.ahead.checkpoint_id(self.step + 1))
+        try:
+            _put_checkpoint(self, metadata)
+        finally:
+            _foretold.reset(token)
+
+
+class SyncLoop(_Loop, SyncPregelLoop):
+    """The loop of ``invoke`` and ``stream``."""
+
+    def __enter__(self) -> SyncLoop:
+        super().__enter__()
+        if self.engine.runs_ahead:
+            executor: Any = self.submit.__self__  # type: ignore[attr-defined]
+            ahead = ThreadAhead(
+                self,
+                self.engine.plan(),
+                limit=executor.executor._max_workers,
+                speculative=self.engine.policy == "speculative",
+            )
+            self.stack.callback(ahead.close)
+            self.ahead = ahead
+        return self
+
+
+class AsyncLoop(_Loop, AsyncPregelLoop):
+    """The loop of ``ainvoke`` and ``astream``."""
+
+    async def __aenter__(self) -> AsyncLoop:
+        await super().__aenter__()
+        if self.engine.runs_ahead:
+            executor: Any = self.submit.__self__  # type: ignore[attr-defined]
+            slots: Slots | None = None
+            if executor.semaphore is not None:
+                slots = executor.semaphore = Slots(self.config["max_concurrency"] or 1)
+            ahead = TaskAhead(
+                self,
+                self.engine.plan(),
+                speculative=self.engine.policy == "speculative",
+                slots=slots,
+            )
+            self.stack.push_async_callback(ahead.aclose)
+            self.ahead = ahead
+        return self

@@ -1,0 +1,178 @@
+"""State with keys missing: what a task run ahead is given.
+
+A task may start as soon as the keys it reads are certain. Its state then holds
+those keys only, and touching any other, or the state as a whole, is a
+misprediction caught on the spot: the run ahead is dropped and the node runs in
+its own superstep, on LangGraph's own input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
+from typing import Any
+
+
+class Misprediction(BaseException):
+    """A task run ahead needs what is not certain yet.
+
+    It is no ``Exception``, so that a node's own ``except Exception`` does not
+    keep it from the engine.
+
+    Args:
+        node: The node's name.
+        what: What it touched, in words.
+    """
+
+    def __init__(self, node: str, what: str) -> None:
+        super().__init__(f"node {node!r} {what}")
+        self.node = node
+        self.what = what
+
+
+class PartialState(dict[str, Any]):
+    """A dict state of which some keys are not certain yet.
+
+    Reads of certain keys behave as on the whole dict, absent keys included.
+
+    Args:
+        node: The node's name, for the message of a misprediction.
+        known: Values of the certain keys that have one.
+        unsure: The keys that are not certain.
+    """
+
+    __slots__ = ("node", "read", "unsure")
+
+    def __init__(self, node: str, known: Mapping[str, Any], unsure: frozenset[str]) -> None:
+        super().__init__(known)
+        self.node = node
+        self.unsure = unsure
+        self.read: set[str] = set()
+
+    def complete(self, rest: Mapping[str, Any]) -> None:
+        """Fill in the keys that were not certain; from here on it is an ordinary dict.
+
+        Args:
+            rest: Values of those keys that have one.
+        """
+        for key in self.unsure:
+            if key in rest and not dict.__contains__(self, key):
+                dict.__setitem__(self, key, rest[key])
+        self.unsure = frozenset()
+
+    def _touch(self, key: object) -> None:
+        if key in self.unsure:
+            raise Misprediction(self.node, f"read the key {key!r}, which is not certain yet")
+        self.read.add(key)  # type: ignore[arg-type]
+
+    def _whole(self) -> None:
+        if self.unsure:
+            keys = ", ".join(sorted(self.unsure))
+            raise Misprediction(self.node, f"read its whole state; not certain yet: {keys}")
+        self.read.update(dict.keys(self))
+
+    def __getitem__(self, key: str) -> Any:
+        self._touch(key)
+        return super().__getitem__(key)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        self._touch(key)
+        return super().get(key, default)
+
+    def __contains__(self, key: object) -> bool:
+        self._touch(key)
+        return super().__contains__(key)
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        # A node's own copy: what it has set itself is certain to it.
+        self.unsure -= {key}
+        super().__setitem__(key, value)
+
+    def __delitem__(self, key: str) -> None:
+        self._touch(key)
+        super().__delitem__(key)
+
+    def pop(self, key: str, *default: Any) -> Any:
+        self._touch(key)
+        return super().pop(key, *default)
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        self._touch(key)
+        return super().setdefault(key, default)
+
+    def popitem(self) -> tuple[str, Any]:
+        self._whole()
+        return super().popitem()
+
+    def clear(self) -> None:
+        self.unsure = frozenset()
+        super().clear()
+
+    def __iter__(self) -> Iterator[str]:
+        self._whole()
+        return super().__iter__()
+
+    def __reversed__(self) -> Iterator[str]:
+        self._whole()
+        return super().__reversed__()
+
+    def __len__(self) -> int:
+        self._whole()
+        return super().__len__()
+
+    def __bool__(self) -> bool:
+        self._whole()
+        return super().__len__() > 0
+
+    def keys(self) -> KeysView[str]:  # type: ignore[override]
+        self._whole()
+        return super().keys()
+
+    def values(self) -> ValuesView[Any]:  # type: ignore[override]
+        self._whole()
+        return super().values()
+
+    def items(self) -> ItemsView[str, Any]:  # type: ignore[override]
+        self._whole()
+        return super().items()
+
+    def copy(self) -> dict[str, Any]:
+        if not self.unsure:
+            self._whole()
+            return dict(self)
+        twin = PartialState(self.node, {}, self.unsure)
+        dict.update(twin, dict.items(self))
+        twin.read = self.read
+        return twin
+
+    __copy__ = copy
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> dict[str, Any]:
+        from copy import deepcopy
+
+        self._whole()
+        return deepcopy(dict(self), memo)
+
+    def __reduce__(self) -> Any:
+        self._whole()
+        return (dict, (dict(self),))
+
+    def __eq__(self, other: object) -> bool:
+        self._whole()
+        return super().__eq__(other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __or__(self, other: Any) -> Any:
+        self._whole()
+        return dict(self) | other
+
+    def __ror__(self, other: Any) -> Any:
+        self._whole()
+        return other | dict(self)
+
+    def __repr__(self) -> str:
+        self._whole()
+        return super().__repr__()

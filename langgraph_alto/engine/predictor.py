@@ -1,0 +1,596 @@
+"""The predictor: which tasks LangGraph *will* create, and which may start now.
+
+A pure state machine: no clock, no threads, no I/O. The shells tell it what
+happened (:meth:`Predictor.begin`, :meth:`~Predictor.finished`,
+:meth:`~Predictor.failed`, :meth:`~Predictor.advance`) and carry out what it
+allows (:meth:`~Predictor.settle`).
+
+It keeps *virtual time*: a superstep number for every task it knows of. The
+real superstep is ``base``; tasks foreseen from the writes of finished tasks
+stand at later ones. Superstep ``k`` may be known in part only. For each one::
+
+    unfinished(k)   nodes with a known task that has not finished
+    possible(k)     nodes that unfinished work of k-1 may still start at k
+                    (could-result-in, as in timely dataflow)
+
+A task at ``k`` on its state may start when no node that could change what it
+reads is unfinished or possible at any step before ``k``. A task on a ``Send``
+packet reads the packet only. Both questions are one ``&`` of masks
+(:mod:`langgraph_alto.plan.plan`), and are asked once per node and superstep,
+never per task, so that a wide fan-out stays linear.
+
+Why this cannot be wrong in the ways eager engines are: triggers that LangGraph
+coalesces, because they fall into one superstep, meet in one task here too,
+whatever the clock says; a task is given *its* logical state, never what happens
+to be current. And whatever is foreseen is checked against the task that
+LangGraph makes in the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from langgraph_alto.engine.virtual import VirtualChannels
+from langgraph_alto.plan.plan import Plan, Trigger, bits
+
+Write = tuple[str, Any]
+
+
+class Phase(Enum):
+    """What has become of a known task."""
+
+    WAITING = 0
+    """Known, not started."""
+    RUNNING = 1
+    """Its body runs: ahead of its superstep, or in it."""
+    ROUTING = 2
+    """Its body is done; its routers wait until what they read is certain."""
+    FINISHED = 3
+    """Its writes are known."""
+    FAILED = 4
+    """It raised; the error is held until its superstep comes."""
+
+
+@dataclass(slots=True, eq=False)
+class Task:
+    """A task LangGraph has made, or will make.
+
+    Args:
+        node: Position of its node in the plan.
+        step: Its superstep.
+        packet: What was sent to it; ``None`` for a task started by an edge.
+        parent: The task that sent the packet.
+        position: Place of the packet among the parent's packets.
+        index: Place among all packets of the superstep, once LangGraph has said.
+        phase: See :class:`Phase`.
+        writes: What it wrote, once finished.
+        spent: It was started ahead and dropped; it waits for its own superstep.
+        run: The shell's handle on its run ahead.
+    """
+
+    node: int
+    step: int
+    packet: Any = None
+    parent: Task | None = None
+    position: int = 0
+    index: int | None = None
+    phase: Phase = Phase.WAITING
+    writes: Sequence[Write] = ()
+    spent: bool = False
+    run: Any = None
+
+    def order(self, plan: Plan) -> tuple[Any, ...]:
+        """A key that sorts the tasks of one superstep as LangGraph applies them.
+
+        Edge-started tasks first, by name; then packets, by sender and place:
+        the lexicographic order of their ancestries.
+        """
+        if self.packet is None:
+            return (0, plan.stages[self.node].name)
+        if self.index is not None or self.parent is None:
+            return (1, self.index)
+        return (1, self.parent.order(plan), self.position)
+
+
+@dataclass(slots=True)
+class Group:
+    """The waiting tasks of one node at one superstep, and whether they may start."""
+
+    waiting: list[Task] = field(default_factory=list)
+    open: bool = False
+
+
+@dataclass(slots=True)
+class Step:
+    """What is known of one superstep."""
+
+    pulls: dict[int, Task] = field(default_factory=dict)
+    pushes: list[Task] = field(default_factory=list)
+    counts: dict[int, int] = field(default_factory=dict)
+    unfinished: int = 0
+    present: int = 0
+    writes: dict[str, list[tuple[Task, Any]]] = field(default_factory=dict)
+    pull_groups: dict[int, Group] = field(default_factory=dict)
+    push_groups: dict[int, Group] = field(default_factory=dict)
+    routing: list[Task] = field(default_factory=list)
+    joined: list[int] = field(default_factory=list)
+    places: dict[int, int] = field(default_factory=dict)
+
+    def tasks(self) -> Iterator[Task]:
+        """All known tasks of the superstep, in no particular order."""
+        yield from self.pulls.values()
+        yield from self.pushes
+
+
+class Predictor:
+    """Foresees tasks and decides which of them are certain.
+
+    Args:
+        plan: The compiled plan.
+        channels: The run's channels, as of the start of the base superstep.
+        packets: Name of the channel that ``Send`` packets are written to.
+        stops_before: Nodes with a static interrupt before them.
+        stops_after: Nodes with a static interrupt after them.
+        allowed: The nodes that may run ahead in this run; default: the plan's.
+        exact: The nodes whose packets may start only once their place is known.
+        speculative: Start tasks on what is known so far, certain or not.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        channels: Mapping[str, Any],
+        *,
+        packets: str,
+        stops_before: int = 0,
+        stops_after: int = 0,
+        allowed: int | None = None,
+        exact: int = 0,
+        speculative: bool = False,
+    ) -> None:
+        self.plan = plan
+        self.packets = packets
+        self.stops_before = stops_before
+        self.stops_after = stops_after
+        self.allowed = plan.ahead if allowed is None else allowed
+        self.exact = exact
+        self.speculative = speculative
+        self.rebuilt = False
+        self.horizon = 0
+        self.base = 0
+        self.steps: dict[int, Step] = {}
+        self.virtual = VirtualChannels(self, channels)
+        # A deferred node may have been triggered before this run began.
+        self.deferred = plan.deferred
+        self._dirty = False
+        self._fresh: list[Task] = []
+        self._successors: dict[int, int] = {}
+        self._unsafe = tuple(
+            tuple((stage.read_keys | {k for r in stage.routes for k in r.reads}) - plan.safe_reducers)
+            for stage in plan.stages
+        )
+
+    # -- events ---------------------------------------------------------------
+
+    def begin(
+        self, step: int, made: Sequence[tuple[int, Any, int | None]], stop: int
+    ) -> list[Task]:
+        """LangGraph has made the tasks of superstep ``step``.
+
+        Args:
+            step: The superstep, the new base.
+            made: ``(node, packet, place)`` of each task, with ``None`` for the
+                packet and place of an edge-started one.
+            stop: The last superstep the recursion limit allows.
+
+        Returns:
+            The task for each of ``made``: the foreseen one where there is one.
+            Whoever calls compares those and calls :meth:`distrust` where
+            LangGraph's differs.
+        """
+        known = self.steps.get(step)
+        self.base, self.horizon = step, stop
+        for old in [number for number in self.steps if number < step]:
+            del self.steps[old]
+        by_packet: dict[int, list[Task]] = {}
+        if known is not None:
+            for task in reversed(known.pushes):
+                by_packet.setdefault(id(task.packet), []).append(task)
+        current = Step()
+        tasks: list[Task] = []
+        matched = 0
+        for node, packet, place in made:
+            found: Task | None = None
+            if known is not None:
+                if packet is None:
+                    found = known.pulls.get(node)
+                elif same := by_packet.get(id(packet)):
+                    found = same.pop()
+            if found is None:
+                found = Task(node, step, packet)
+            else:
+                matched += 1
+            if packet is None:
+                current.pulls[node] = found
+            else:
+                found.index = place
+                current.pushes.append(found)
+            tasks.append(found)
+        for task in tasks:
+            self._enter(current, task)
+        if known is not None:
+            current.writes, current.joined = known.writes, known.joined
+            if matched != len(known.pulls) + len(known.pushes):
+                self.steps[step] = current
+                self._rebuild()
+                return tasks
+        self.deferred &= ~sum(1 << node for node in current.pulls)
+        self.steps[step] = current
+        self._dirty = True
+        return tasks
+
+    def distrust(self, task: Task) -> None:
+        """LangGraph's task differs from the one foreseen: forget what came of it."""
+        task.phase = Phase.WAITING
+        task.writes = ()
+        self._rebuild()
+
+    def started(self, task: Task) -> None:
+        """A task's body has begun, ahead or in its superstep."""
+        task.phase = Phase.RUNNING
+
+    def routing(self, task: Task, *, for_good: bool = False) -> None:
+        """A task's body is done, and its routers wait for :meth:`settle`.
+
+        Args:
+            task: The task.
+            for_good: Whether its routers must wait for its superstep.
+        """
+        task.phase = Phase.ROUTING
+        task.spent = for_good
+        if (step := self.steps.get(task.step)) is not None:
+            step.routing.append(task)
+            self._dirty = True
+
+    def finished(self, task: Task, writes: Sequence[Write]) -> None:
+        """A task has finished with these writes."""
+        step = self.steps.get(task.step)
+        if step is None or task.phase is Phase.FINISHED:
+            return
+        task.phase = Phase.FINISHED
+        task.writes = writes
+        self._leave(step, task)
+        self._record(step, task)
+
+    def failed(self, task: Task, *, fatal: bool) -> list[Task]:
+        """A task has raised.
+
+        Args:
+            task: The task. It stays unfinished: nothing after it is certain.
+            fatal: Whether its superstep ends the run, so that no later
+                superstep will come.
+
+        Returns:
+            The tasks run ahead of later supersteps, to be cancelled.
+        """
+        task.phase = Phase.FAILED
+        self._dirty = True
+        if not fatal:
+            return []
+        self.horizon = min(self.horizon, task.step)
+        return [
+            later
+            for number, step in self.steps.items()
+            if number > task.step
+            for later in step.tasks()
+            if later.run is not None
+        ]
+
+    def dropped(self, task: Task) -> None:
+        """A run ahead came to nothing; the task waits for its superstep."""
+        task.phase = Phase.WAITING
+        task.spent = True
+        task.run = None
+
+    def advance(self) -> None:
+        """LangGraph has committed the base superstep."""
+        self.steps.pop(self.base, None)
+        self.base += 1
+        self.virtual.advance(self.base)
+
+    def skip(self, node: int) -> None:
+        """The base superstep has this one task, and nothing is known beyond it."""
+        self.deferred |= self._reach(1 << node) & self.plan.deferred
+
+    # -- decisions ------------------------------------------------------------
+
+    def settle(self) -> tuple[list[Task], list[Task]]:
+        """What has become certain since the last call.
+
+        Returns:
+            The tasks whose bodies may start, and those in
+            :attr:`Phase.ROUTING` whose routers may run.
+        """
+        ready: list[Task] = []
+        routable: list[Task] = []
+        if self._dirty:
+            self._dirty = False
+            self._fresh.clear()
+            self._sweep(ready, routable)
+        elif self._fresh:
+            ready.extend(task for task in self._fresh if not task.spent)
+            self._fresh.clear()
+        return ready, routable
+
+    def ahead_of(self, step: int) -> bool:
+        """Whether anything is known of ``step`` or a later superstep."""
+        return any(number >= step for number in self.steps)
+
+    def knows(self, task: Task) -> bool:
+        """Whether a task foreseen earlier is still expected."""
+        step = self.steps.get(task.step)
+        if step is None:
+            return False
+        if task.packet is None:
+            return step.pulls.get(task.node) is task
+        return any(task is known for known in step.pushes)
+
+    def place(self, task: Task) -> int | None:
+        """The place of a task's packet in its superstep, where its node needs it."""
+        if not self.exact >> task.node & 1:
+            return None
+        step = self.steps[task.step]
+        if not step.places:
+            known = sorted(step.pushes, key=lambda push: push.order(self.plan))
+            step.places = {id(push): place for place, push in enumerate(known)}
+        return step.places[id(task)]
+
+    def may_route(self, task: Task) -> bool:
+        """Whether what a task's routers read is certain now."""
+        return self.speculative or (
+            not self.plan.route_blockers[task.node] & self._pending(task.step)
+            and self._foldable(task.node, task.step)
+        )
+
+    def certain(self, keys: Iterable[str], step: int) -> set[str]:
+        """Those of the keys whose value at the start of ``step`` is certain."""
+        unsure: set[str] = set()
+        for node in bits(0 if self.speculative else self._pending(step)):
+            stage = self.plan.stages[node]
+            if stage.writes is None or stage.mutates is None:
+                return set()
+            unsure.update(stage.writes)
+            unsure.update(path[0] for path in stage.mutates)
+        return {
+            key for key in keys if key not in unsure and self.virtual.foldable(key, step)
+        }
+
+    # -- inside ---------------------------------------------------------------
+
+    def _step(self, number: int) -> Step:
+        step = self.steps.get(number)
+        if step is None:
+            step = self.steps[number] = Step()
+        return step
+
+    def _enter(self, step: Step, task: Task) -> None:
+        bit = 1 << task.node
+        step.present |= bit
+        if task.phase is not Phase.FINISHED:
+            step.counts[task.node] = step.counts.get(task.node, 0) + 1
+            step.unfinished |= bit
+        if task.phase is Phase.ROUTING:
+            step.routing.append(task)
+
+    def _leave(self, step: Step, task: Task) -> None:
+        left = step.counts[task.node] - 1
+        step.counts[task.node] = left
+        if not left:
+            step.unfinished &= ~(1 << task.node)
+            self._dirty = True
+
+    def _foresee(self, task: Task) -> None:
+        """Take note of a task that LangGraph will make."""
+        step = self._step(task.step)
+        if task.packet is None:
+            step.pulls[task.node] = task
+            group = step.pull_groups.get(task.node)
+            if group is None:
+                group = step.pull_groups[task.node] = Group()
+        else:
+            step.pushes.append(task)
+            group = step.push_groups.get(task.node)
+            if group is None:
+                group = step.push_groups[task.node] = Group()
+        before = step.unfinished
+        self._enter(step, task)
+        if group.open and step.unfinished == before:
+            self._fresh.append(task)
+        else:
+            group.waiting.append(task)
+            if step.unfinished != before or len(group.waiting) == 1:
+                self._dirty = True
+
+    def _record(self, step: Step, task: Task) -> None:
+        """Apply a finished task's writes to what is known of the next superstep."""
+        plan, following = self.plan, task.step + 1
+        sent = 0
+        if self.speculative:
+            self.virtual.clear()
+        for channel, value in task.writes:
+            if channel == self.packets:
+                node = plan.index.get(getattr(value, "node", None) or "")
+                if node is not None:
+                    self._foresee(Task(node, following, value, task, sent))
+                sent += 1
+                continue
+            step.writes.setdefault(channel, []).append((task, value))
+            for node, kind in plan.triggers.get(channel, ()):
+                if kind is Trigger.DEFERRED:
+                    self.deferred |= 1 << node
+                    self._dirty = True
+                elif kind is Trigger.EDGE:
+                    if node not in self._step(following).pulls:
+                        self._foresee(Task(node, following))
+                else:
+                    step.joined.append(node)
+                    self._dirty = True
+
+    def _rebuild(self) -> None:
+        """Forget everything foreseen beyond the base, and foresee it again."""
+        current = self.steps[self.base]
+        self.steps.clear()
+        self.virtual.clear()
+        self._fresh.clear()
+        self.rebuilt = True
+        fresh = Step(pulls=current.pulls, pushes=current.pushes)
+        for task in current.tasks():
+            self._enter(fresh, task)
+        self.steps[self.base] = fresh
+        for task in list(fresh.tasks()):
+            if task.phase is Phase.FINISHED:
+                self._record(fresh, task)
+        self._dirty = True
+
+    def _reach(self, mask: int) -> int:
+        """The nodes that unfinished work of these nodes may start next."""
+        found = self._successors.get(mask)
+        if found is None:
+            found = 0
+            for node in bits(mask):
+                found |= self.plan.successors[node]
+            self._successors[mask] = found
+        return found
+
+    def _pending(self, until: int) -> int:
+        """The nodes unfinished or possible at any superstep before ``until``."""
+        pending = 0
+        for _, mask, _ in self._walk(until - 1):
+            pending |= mask
+        return pending
+
+    def _walk(self, last: int) -> Iterator[tuple[int, int, int]]:
+        """Yield ``(superstep, unfinished | possible, possible)`` from the base on."""
+        possible = arrived = 0
+        deferred = self.deferred
+        for number in range(self.base, last + 1):
+            step = self.steps.get(number)
+            if number > self.base and deferred and not (step is not None and step.pulls):
+                possible |= deferred
+            pending = (step.unfinished if step is not None else 0) | possible
+            yield number, pending, possible
+            possible = self._reach(pending)
+            deferred |= possible & self.plan.deferred
+            possible &= ~self.plan.deferred
+            if self.plan.joins:
+                arrived |= pending
+                for join in self.plan.joins:
+                    if join.sources & pending and not (
+                        join.sources & ~(arrived | self._arrived(join.channel, number))
+                    ):
+                        possible |= 1 << join.target
+
+    def _arrived(self, channel: str, until: int) -> int:
+        """Sources of a waiting edge known to have written by the end of ``until``."""
+        real = self.virtual.channels.get(channel)
+        mask = self.plan.mask(getattr(real, "seen", ()))
+        for number in range(self.base, until + 1):
+            if (step := self.steps.get(number)) is not None:
+                for task, _ in step.writes.get(channel, ()):
+                    mask |= 1 << task.node
+        return mask
+
+    def _sweep(self, ready: list[Task], routable: list[Task]) -> None:
+        """Decide anew for every group of waiting tasks."""
+        plan = self.plan
+        # Joins first: a task they start counts as unfinished below.
+        for number in sorted(self.steps):
+            step = self.steps.get(number)
+            if step is not None and step.joined:
+                self._join(number, step)
+        before = 0  # unfinished or possible at an earlier superstep
+        latest = 0  # unfinished or possible at the superstep just before
+        seen = 0  # present or possible at an earlier superstep
+        ahead = 0  # present or possible at a superstep after the base
+        last = min(max(self.steps, default=self.base), self.horizon)
+        for number, pending, possible in self._walk(last):
+            step = self.steps.get(number)
+            here = possible | (step.present if step is not None else 0)
+            if number > self.base:
+                ahead |= here
+                if seen & self.stops_after or ahead & self.stops_before:
+                    return
+                if before & plan.interrupts:
+                    return
+                if step is not None:
+                    self._open(number, step, before, latest, possible, ready)
+            if step is not None and step.routing:
+                self._route(number, step, before, routable)
+            before |= pending
+            latest = pending
+            seen |= here
+
+    def _open(
+        self,
+        number: int,
+        step: Step,
+        before: int,
+        latest: int,
+        possible: int,
+        ready: list[Task],
+    ) -> None:
+        plan = self.plan
+        if self.speculative:
+            # Guess that unfinished work changes nothing, unless it does so in place.
+            before &= plan.mutators
+        for groups, blockers in (
+            (step.pull_groups, plan.blockers),
+            (step.push_groups, plan.packet_blockers),
+        ):
+            # An edge orders its ends: a task waits for what may still start it too.
+            late = possible if groups is step.pull_groups else 0
+            for node, group in groups.items():
+                bit = 1 << node
+                group.open = bool(
+                    self.allowed & bit
+                    and not (latest and bit & self.exact and groups is step.push_groups)
+                    and not blockers[node] & before
+                    and not late & bit
+                    and self._foldable(node, number)
+                )
+                if group.open and group.waiting:
+                    ready.extend(task for task in group.waiting if not task.spent)
+                    group.waiting.clear()
+
+    def _route(self, number: int, step: Step, before: int, routable: list[Task]) -> None:
+        staying = []
+        for task in step.routing:
+            if task.phase is not Phase.ROUTING:
+                continue
+            if task.spent:
+                staying.append(task)
+            elif self.speculative or not self.plan.route_blockers[task.node] & before and self._foldable(
+                task.node, number
+            ):
+                routable.append(task)
+            else:
+                staying.append(task)
+        step.routing = staying
+
+    def _foldable(self, node: int, step: int) -> bool:
+        return all(self.virtual.foldable(key, step) for key in self._unsafe[node])
+
+    def _join(self, number: int, step: Step) -> None:
+        """Foresee the targets of waiting edges that are complete for certain."""
+        pending = self._pending(number + 1)
+        for join in self.plan.joins:
+            if join.target not in step.joined or join.sources & pending:
+                continue
+            following = self._step(number + 1)
+            if join.target in following.pulls or join.channel not in step.writes:
+                continue
+            if self.virtual.fires(join.channel, number + 1):
+                self._foresee(Task(join.target, number + 1))

@@ -1,0 +1,428 @@
+"""Run the tasks of one superstep: LangGraph's runner, in time linear in their number.
+
+What it does is LangGraph's: commit each task as it ends, stop the others when
+one fails, let the caller emit output in between. How it waits is ours: finished
+futures arrive in a queue, where LangGraph waits on the whole set again for each
+one. And a task that ran ahead is adopted instead of run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import queue
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from functools import partial
+from typing import Any
+
+from langgraph.errors import GraphBubbleUp
+
+from langgraph_alto._langgraph import (
+    CONFIG_KEY_CALL,
+    EXCLUDED_FRAME_FNAMES,
+    SKIP_RERAISE_SET,
+    FuturesDict,
+    PregelRunner,
+    _acall,
+    _call,
+    _exception,
+    _panic_or_proceed,
+    _should_stop_others,
+    arun_with_retry,
+    run_with_retry,
+)
+from langgraph_alto.engine.ahead import Ahead
+from langgraph_alto.engine.partial import Misprediction
+from langgraph_alto.engine.tasks import TaskAhead
+from langgraph_alto.engine.threads import ThreadAhead
+
+
+class Arrivals(FuturesDict):  # type: ignore[type-arg]
+    """The futures of a superstep; those that are done arrive in a queue.
+
+    Args:
+        event: Set when nothing more is to be waited for.
+        commit: Called with each task and its exception, as it ends.
+        should_stop: Whether these failed futures end the superstep.
+        arrive: Called with each future that is done.
+    """
+
+    def __init__(
+        self,
+        event: threading.Event | asyncio.Event,
+        commit: Any,
+        should_stop: Callable[[set[Any]], bool],
+        arrive: Callable[[Any], None],
+    ) -> None:
+        super().__init__(event, commit, should_stop, object)
+        self.failed = set()
+        self.arrive = arrive
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        super().__setitem__(key, value)
+        if value is None:
+            key.add_done_callback(self.arrive)
+
+    def on_done(self, task: Any, fut: Any) -> None:
+        try:
+            if (commit := self.callback()) is not None:
+                commit(task, _exception(fut))
+        finally:
+            with self.lock:
+                self.done.add(fut)
+                self.counter -= 1
+                if not fut.cancelled() and fut.exception() is not None:
+                    self.failed.add(fut)
+                if self.counter == 0 or self.should_stop(self.failed):
+                    self.event.set()
+            self.arrive(fut)
+
+
+class Runner(PregelRunner):
+    """LangGraph's runner, with adoption and without scans of all tasks."""
+
+    @property
+    def ahead(self) -> Ahead | None:
+        """What runs ahead in this run, if anything may."""
+        put_writes: Any = self.put_writes()
+        return put_writes.__self__.ahead  # type: ignore[no-any-return]
+
+    def commit(self, task: Any, exception: BaseException | None) -> None:
+        super().commit(task, exception)
+        ahead = self.ahead
+        if ahead is None or not ahead.current:
+            return
+        if exception is None:
+            ahead.real_finished(task)
+        else:
+            handled = self._should_route_to_error_handler(task) and not isinstance(
+                exception, GraphBubbleUp
+            )
+            ahead.real_failed(task, fatal=not handled)
+
+    def _arrivals(self, event: Any, arrive: Callable[[Any], None]) -> Arrivals:
+        return Arrivals(
+            event,
+            weakref.WeakMethod(self.commit),
+            partial(_should_stop_others, handled_exception_ids=self._handled_exception_ids),
+            arrive,
+        )
+
+    def _failed_here(self, task: Any, error: BaseException | None) -> bool:
+        """Whether a task's error goes to the node's own error handler."""
+        return (
+            error is not None
+            and self._should_route_to_error_handler(task)
+            and not isinstance(error, GraphBubbleUp)
+        )
+
+    # -- threads --------------------------------------------------------------
+
+    def tick(
+        self,
+        tasks: Iterable[Any],
+        *,
+        reraise: bool = True,
+        timeout: float | None = None,
+        retry_policy: Any = None,
+        get_waiter: Callable[[], concurrent.futures.Future[None]] | None = None,
+        schedule_task: Callable[..., Any],
+    ) -> Iterator[None]:
+        """Run the tasks of one superstep; yields whenever there may be output."""
+        tasks = tuple(tasks)
+        arrived: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        futures = self._arrivals(threading.Event(), arrived.put)
+        ahead: Any = self.ahead
+
+        def configurable(task: Any) -> dict[str, Any]:
+            return {
+                CONFIG_KEY_CALL: partial(
+                    _call,
+                    weakref.ref(task),
+                    retry_policy=retry_policy,
+                    futures=weakref.ref(futures),
+                    schedule_task=schedule_task,
+                    submit=self.submit,
+                )
+            }
+
+        def start(task: Any) -> None:
+            futures[self._submit(ahead, task, retry_policy, configurable(task), reraise)] = task
+
+        yield
+        if not tasks:
+            return
+        if (
+            len(tasks) == 1
+            and timeout is None
+            and get_waiter is None
+            and not (isinstance(ahead, ThreadAhead) and ahead.pool.busy)
+        ):
+            task = tasks[0]
+            tasks = ()
+            try:
+                self._inline(ahead, task, retry_policy, configurable(task))
+                self.commit(task, None)
+            except Exception as error:
+                self.commit(task, error)
+                if self._failed_here(task, error) and self.schedule_error_handler is not None:
+                    self._handled_exception_ids.add(id(error))
+                    if handler := self.schedule_error_handler(task, error):
+                        tasks = (handler,)
+                if reraise and id(error) not in self._handled_exception_ids:
+                    if not futures:
+                        # let the caller stream this task's result before it raises
+                        yield
+                        _trim(error)
+                        raise
+                    # raised below, once the calls the task has made are done
+                    failed: concurrent.futures.Future[Any] = concurrent.futures.Future()
+                    failed.set_exception(error)
+                    futures.done.add(failed)
+                    futures.failed.add(failed)
+            if not futures and not tasks:
+                return
+        if get_waiter is not None:
+            futures[get_waiter()] = None
+        for task in tasks:
+            start(task)
+        end = timeout + time.monotonic() if timeout else None
+        handled: set[Any] = set()
+        while len(futures) > (1 if get_waiter is not None else 0):
+            try:
+                batch = [arrived.get(timeout=max(0, end - time.monotonic()) if end else None)]
+            except queue.Empty:
+                break  # timed out
+            while not arrived.empty():
+                batch.append(arrived.get_nowait())
+            ended: set[Any] = set()
+            for future in batch:
+                if future not in futures:
+                    continue
+                task = futures.pop(future)
+                if task is None:
+                    # the waiter has ended; another one waits for more output
+                    if futures and get_waiter is not None:
+                        futures[get_waiter()] = None
+                elif self._failed_here(task, error := _exception(future)):
+                    self._handled_exception_ids.add(id(error))
+                    SKIP_RERAISE_SET.add(future)
+                    handled.add(future)
+                    if self.schedule_error_handler is not None and (
+                        handler := self.schedule_error_handler(task, error)
+                    ):
+                        start(handler)
+                else:
+                    ended.add(future)
+            if _should_stop_others(ended, handled_exception_ids=self._handled_exception_ids):
+                break
+            yield
+        futures.event.wait(timeout=max(0, end - time.monotonic()) if end else None)
+        yield
+        self._panic(futures, handled, reraise, TimeoutError)
+
+    def _submit(
+        self, ahead: Any, task: Any, retry_policy: Any, configurable: Any, reraise: bool
+    ) -> concurrent.futures.Future[Any]:
+        if isinstance(ahead, ThreadAhead):
+            if (run := ahead.adopt(task)) is not None:
+                return ahead.hand_over(
+                    run, task, partial(run_with_retry, task, retry_policy, configurable=configurable)
+                )
+            return ahead.ordinary(
+                partial(run_with_retry, task, retry_policy, configurable=configurable)
+            )
+        submit: Any = self.submit()
+        future: concurrent.futures.Future[Any] = submit(
+            run_with_retry,
+            task,
+            retry_policy,
+            configurable=configurable,
+            __reraise_on_exit__=reraise,
+        )
+        return future
+
+    def _inline(self, ahead: Any, task: Any, retry_policy: Any, configurable: Any) -> None:
+        """Run the only task of a superstep on the caller's thread."""
+        if not isinstance(ahead, ThreadAhead):
+            run_with_retry(task, retry_policy, configurable=configurable)
+            return
+        if (run := ahead.adopt(task)) is not None:
+            try:
+                return ahead.hand_over(run, task, None).result()
+            except Misprediction:
+                pass
+        with ahead.pool.inline():
+            run_with_retry(task, retry_policy, configurable=configurable)
+
+    # -- asyncio --------------------------------------------------------------
+
+    async def atick(
+        self,
+        tasks: Iterable[Any],
+        *,
+        reraise: bool = True,
+        timeout: float | None = None,
+        retry_policy: Any = None,
+        get_waiter: Callable[[], asyncio.Future[None]] | None = None,
+        schedule_task: Callable[..., Any],
+    ) -> AsyncIterator[None]:
+        """Run the tasks of one superstep; yields whenever there may be output."""
+        loop = asyncio.get_running_loop()
+        tasks = tuple(tasks)
+        arrived: deque[Any] = deque()
+        waiting: asyncio.Future[None] | None = None
+
+        def arrive(future: Any) -> None:
+            arrived.append(future)
+            if waiting is not None and not waiting.done():
+                waiting.set_result(None)
+
+        futures = self._arrivals(asyncio.Event(), arrive)
+        ahead = self.ahead
+        shell = ahead if isinstance(ahead, TaskAhead) else None
+        if shell is not None:
+            shell.stream = self.use_astream
+
+        def configurable(task: Any) -> dict[str, Any]:
+            return {
+                CONFIG_KEY_CALL: partial(
+                    _acall,
+                    weakref.ref(task),
+                    stream=self.use_astream,
+                    retry_policy=retry_policy,
+                    futures=weakref.ref(futures),
+                    schedule_task=schedule_task,
+                    submit=self.submit,
+                    loop=loop,
+                )
+            }
+
+        def run_usual(task: Any) -> Any:
+            return arun_with_retry(
+                task, retry_policy, stream=self.use_astream, configurable=configurable(task)
+            )
+
+        def start(task: Any) -> None:
+            if shell is not None and (run := shell.adopt(task)) is not None:
+                future: Any = shell.create(
+                    shell.hand_over(run, task, partial(run_usual, task)), task.name
+                )
+            else:
+                submit: Any = self.submit()
+                future = submit(
+                    run_usual,
+                    task,
+                    __name__=task.name,
+                    __cancel_on_exit__=True,
+                    __reraise_on_exit__=reraise,
+                )
+            futures[future] = task
+
+        yield
+        if not tasks:
+            return
+        if len(tasks) == 1 and get_waiter is None and timeout is None:
+            task = tasks[0]
+            tasks = ()
+            try:
+                if shell is None:
+                    await run_usual(task)
+                elif (run := shell.adopt(task)) is not None:
+                    await shell.hand_over(run, task, partial(run_usual, task))
+                else:
+                    async with shell.alone(task):
+                        await run_usual(task)
+                self.commit(task, None)
+            except Exception as error:
+                self.commit(task, error)
+                if self._failed_here(task, error) and self.aschedule_error_handler is not None:
+                    self._handled_exception_ids.add(id(error))
+                    if handler := await self.aschedule_error_handler(task, error):
+                        tasks = (handler,)
+                if reraise and id(error) not in self._handled_exception_ids:
+                    if not futures:
+                        yield
+                        _trim(error)
+                        raise
+                    failed: asyncio.Future[Any] = loop.create_future()
+                    failed.set_exception(error)
+                    futures.done.add(failed)
+                    futures.failed.add(failed)
+            if not futures and not tasks:
+                return
+        if get_waiter is not None:
+            futures[get_waiter()] = None
+        for task in tasks:
+            start(task)
+        end = timeout + loop.time() if timeout else None
+        handled: set[Any] = set()
+        while len(futures) > (1 if get_waiter is not None else 0):
+            if not arrived:
+                waiting = loop.create_future()
+                if end is None:
+                    await waiting
+                else:
+                    await asyncio.wait((waiting,), timeout=max(0, end - loop.time()))
+                waiting = None
+            if not arrived:
+                break  # timed out
+            ended: set[Any] = set()
+            while arrived:
+                future = arrived.popleft()
+                if future not in futures:
+                    continue
+                task = futures.pop(future)
+                if task is None:
+                    if futures and get_waiter is not None:
+                        futures[get_waiter()] = None
+                elif self._failed_here(task, error := _exception(future)):
+                    self._handled_exception_ids.add(id(error))
+                    SKIP_RERAISE_SET.add(future)
+                    handled.add(future)
+                    if self.aschedule_error_handler is not None and (
+                        handler := await self.aschedule_error_handler(task, error)
+                    ):
+                        start(handler)
+                else:
+                    ended.add(future)
+            if _should_stop_others(ended, handled_exception_ids=self._handled_exception_ids):
+                break
+            yield
+        await asyncio.wait_for(
+            futures.event.wait(), timeout=max(0, end - loop.time()) if end else None
+        )
+        yield
+        for future in futures:
+            future.cancel()
+        self._panic(futures, handled, reraise, asyncio.TimeoutError)
+
+    def _panic(
+        self, futures: Arrivals, handled: set[Any], reraise: bool, timed_out: type[Exception]
+    ) -> None:
+        """Raise what the superstep raises, if anything, and cancel what is left."""
+        try:
+            _panic_or_proceed(
+                futures.done.union(f for f, task in futures.items() if task is not None),
+                timeout_exc_cls=timed_out,
+                panic=reraise,
+                handled_exception_ids=self._handled_exception_ids,
+                handled_futures=handled,
+            )
+        except Exception as error:
+            _trim(error)
+            raise
+
+
+def _trim(error: BaseException) -> None:
+    """Take LangGraph's own frames off the end of a traceback, as it does itself."""
+    if (trace := error.__traceback__) is not None:
+        while trace.tb_next is not None and any(
+            trace.tb_frame.f_code.co_filename.endswith(name) for name in EXCLUDED_FRAME_FNAMES
+        ):
+            trace = trace.tb_next
+        error.__traceback__ = trace

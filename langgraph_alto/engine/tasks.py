@@ -1,0 +1,143 @@
+"""The asyncio shell: runs ahead as tasks of the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from contextvars import copy_context
+from typing import Any
+
+from langgraph.errors import GraphInterrupt
+
+from langgraph_alto._langgraph import PregelLoop, arun_with_retry
+from langgraph_alto.engine.ahead import Ahead, Run
+from langgraph_alto.engine.partial import Misprediction
+from langgraph_alto.engine.routes import AsyncGate, Gate
+from langgraph_alto.engine.slots import Slots
+from langgraph_alto.plan.plan import Plan
+
+
+class TaskAhead(Ahead):
+    """Runs ahead on the event loop of the run.
+
+    Args:
+        loop: LangGraph's loop for the run.
+        plan: The graph's plan.
+        speculative: Whether to start what is not certain, too.
+        slots: The bound shared with the superstep's own tasks, if there is one.
+    """
+
+    def __init__(
+        self,
+        loop: PregelLoop,
+        plan: Plan,
+        *,
+        speculative: bool = False,
+        slots: Slots | None = None,
+    ) -> None:
+        super().__init__(loop, plan, speculative=speculative)
+        self.slots = slots
+        self.stream = False
+        self._context = copy_context()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._holding: set[Run] = set()
+
+    def gate(self, run: Run) -> Gate:
+        return AsyncGate()
+
+    def launch(self, run: Run) -> None:
+        run.future = self.create(self._execute(run), run.made.name)
+
+    def discard(self, run: Run) -> None:
+        self.mispredicted(run)
+        if run.future is not None:
+            run.future.cancel()
+
+    def at_gate(self, run: Run, *, for_good: bool = False) -> None:
+        super().at_gate(run, for_good=for_good)
+        self._release(run)
+        self.pump()
+
+    def begun(self, run: Run) -> bool:
+        return self.slots is None or run.begun
+
+    async def hand_over(self, run: Run, task: Any, again: Callable[[], Awaitable[None]]) -> None:
+        """Give a task of the current superstep what its run ahead has done, or will do.
+
+        Args:
+            run: The adopted run.
+            task: LangGraph's task.
+            again: Runs the task as usual, when the run came to nothing.
+
+        Raises:
+            Exception: What the node raised.
+        """
+        await run.future
+        if run.error is not None:
+            raise run.error
+        if run.done:
+            task.writes.clear()
+            task.writes.extend(run.made.writes)
+        elif self.slots is not None:
+            async with self.slots:
+                await again()
+        else:
+            await again()
+
+    @asynccontextmanager
+    async def alone(self, task: Any) -> AsyncIterator[None]:
+        """Count the only task of a superstep in the bound, beside what runs ahead."""
+        place = self.plan.index.get(task.name)
+        if self.slots is None or not self._holding or place is None:
+            yield
+        elif self.plan.stages[place].calls_tasks:
+            # Its calls take slots of their own, and it waits for them.
+            yield
+        else:
+            async with self.slots:
+                yield
+
+    def create(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """Start a task that ends with the run at the latest."""
+        task = self._context.copy().run(asyncio.ensure_future, coroutine)
+        task.set_name(name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def aclose(self) -> None:
+        """Cancel everything that still runs ahead, and wait until it has ended."""
+        self.closed = True
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        self.runs.clear()
+        self.current.clear()
+
+    async def _execute(self, run: Run) -> None:
+        try:
+            if self.slots is not None:
+                order = run.task.order(self.plan)
+                await self.slots.acquire((1, -run.task.step, order))
+                self._holding.add(run)
+            run.begun = True
+            await arun_with_retry(run.made, None, stream=self.stream)
+        except (Misprediction, GraphInterrupt):
+            # An interrupt must be asked for by the task that LangGraph resumes.
+            self.mispredicted(run)
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            self.raised(run, error)
+        else:
+            self.ended(run)
+        finally:
+            self._release(run)
+
+    def _release(self, run: Run) -> None:
+        if self.slots is not None and run in self._holding:
+            self._holding.discard(run)
+            self.slots.release()

@@ -1,0 +1,147 @@
+"""The thread shell: runs ahead on a pool shared with the superstep's own tasks."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import AbstractContextManager
+from contextvars import copy_context
+from typing import Any
+
+from langgraph.errors import GraphInterrupt
+
+from langgraph_alto._langgraph import PregelLoop, run_with_retry
+from langgraph_alto.engine.ahead import Ahead, Run
+from langgraph_alto.engine.partial import Misprediction
+from langgraph_alto.engine.pool import Pool
+from langgraph_alto.engine.routes import Gate
+from langgraph_alto.engine.slots import FIRST
+from langgraph_alto.plan.plan import Plan
+
+
+class ThreadGate:
+    """A gate for the thread shell; waiting gives up the thread's place in the pool."""
+
+    __slots__ = ("_abandoned", "_event", "_pool")
+
+    def __init__(self, pool: Pool) -> None:
+        self._event = threading.Event()
+        self._pool = pool
+        self._abandoned = False
+
+    def open(self) -> None:
+        self._event.set()
+
+    def abandon(self) -> None:
+        """Make whoever waits give up."""
+        self._abandoned = True
+        self._event.set()
+
+    def wait(self) -> None:
+        with self._pool.blocked():
+            self._event.wait()
+        self._event.clear()
+        if self._abandoned:
+            raise Misprediction("", "was given up")
+
+    async def await_(self) -> None:
+        raise RuntimeError("the thread shell never waits on an event loop")
+
+
+class ThreadAhead(Ahead):
+    """Runs ahead on threads.
+
+    The predictor is shared by the loop's thread and those that finish tasks,
+    behind one lock.
+    """
+
+    def __init__(
+        self, loop: PregelLoop, plan: Plan, *, limit: int, speculative: bool = False
+    ) -> None:
+        super().__init__(loop, plan, speculative=speculative)
+        self.pool = Pool(limit)
+        self._lock = threading.RLock()
+        self._context = copy_context()
+
+    def locked(self) -> AbstractContextManager[Any]:
+        return self._lock
+
+    def gate(self, run: Run) -> Gate:
+        return ThreadGate(self.pool)
+
+    def launch(self, run: Run) -> None:
+        context = self._context.copy()
+        order = run.task.order(self.plan)
+        run.future = self.pool.submit(
+            (1, -run.task.step, order), lambda: context.run(self._execute, run)
+        )
+
+    def discard(self, run: Run) -> None:
+        self.mispredicted(run)
+        if run.future is not None:
+            run.future.cancel()
+        if isinstance(run.gate, ThreadGate):
+            run.gate.abandon()
+
+    def at_gate(self, run: Run, *, for_good: bool = False) -> None:
+        super().at_gate(run, for_good=for_good)
+        self.pump()
+
+    def ordinary(self, call: Callable[[], None]) -> Future[None]:
+        """Run a task of the current superstep, before anything that runs ahead."""
+        context = copy_context()
+        return self.pool.submit(FIRST, lambda: context.run(call))
+
+    def begun(self, run: Run) -> bool:
+        return run.begun
+
+    def hand_over(self, run: Run, task: Any) -> Future[None]:
+        """Give a task of the current superstep what its run ahead has done, or will do.
+
+        Args:
+            run: The adopted run.
+            task: LangGraph's task.
+
+        Returns:
+            Done when the task's writes are there, or with what the node raised;
+            with :class:`Misprediction` when the run came to nothing and the
+            task must run as usual.
+        """
+        handed: Future[None] = Future()
+        handed.set_running_or_notify_cancel()
+
+        def arrived(_: Future[Any]) -> None:
+            if run.error is not None:
+                handed.set_exception(run.error)
+            elif run.done:
+                task.writes.clear()
+                task.writes.extend(run.made.writes)
+                handed.set_result(None)
+            else:
+                handed.set_exception(Misprediction(task.name, "could not run ahead"))
+
+        run.future.add_done_callback(arrived)
+        return handed
+
+    def close(self) -> None:
+        """Give up what has not started, and wait for the threads to end."""
+        with self._lock:
+            self.closed = True
+            for run in list(self.runs):
+                if isinstance(run.gate, ThreadGate):
+                    run.gate.abandon()
+        self.pool.close()
+        self.runs.clear()
+        self.current.clear()
+
+    def _execute(self, run: Run) -> None:
+        run.begun = True
+        try:
+            run_with_retry(run.made, None)
+        except (Misprediction, GraphInterrupt):
+            self.mispredicted(run)
+        except BaseException as error:
+            self.raised(run, error)
+        else:
+            self.ended(run)

@@ -1,0 +1,98 @@
+"""Channels in virtual time: their values at the start of a superstep to come.
+
+The value of a channel at superstep ``k`` is its real value at the base with the
+known writes of the supersteps between applied, each superstep at once and its
+tasks in LangGraph's order, so that order-sensitive reducers agree. LangGraph's
+own channel classes do the arithmetic, on copies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from langgraph.channels import EphemeralValue, Topic
+
+if TYPE_CHECKING:
+    from langgraph_alto.engine.predictor import Predictor
+
+
+class VirtualChannels:
+    """The channels of a run at any superstep from the base on.
+
+    Args:
+        predictor: Knows the writes of each superstep.
+        channels: The run's channels, which hold the state at the base.
+    """
+
+    def __init__(self, predictor: Predictor, channels: Mapping[str, Any]) -> None:
+        self.predictor = predictor
+        self.channels = channels
+        self._made: dict[tuple[str, int], Any] = {}
+
+    def advance(self, base: int) -> None:
+        """Drop what the real channels hold from now on."""
+        if self._made:
+            self._made = {at: made for at, made in self._made.items() if at[1] > base}
+
+    def clear(self) -> None:
+        """Drop everything foreseen."""
+        self._made.clear()
+
+    def foldable(self, key: str, step: int) -> bool:
+        """Whether the known writes to a key may be applied to a copy of its channel.
+
+        A reducer that may change its arguments in place would change the real
+        state under a copy's name; such a key is known only once LangGraph has
+        applied the writes itself.
+        """
+        predictor = self.predictor
+        if key in predictor.plan.safe_reducers:
+            return True
+        return not any(
+            key in known.writes
+            for number, known in predictor.steps.items()
+            if number < step
+        )
+
+    def channel(self, name: str, step: int) -> Any:
+        """The channel as it will be at the start of ``step``; not to be changed.
+
+        Raises:
+            InvalidUpdateError: Writes of one superstep conflict, as they will
+                when LangGraph applies them.
+        """
+        base = self.predictor.base
+        if step <= base:
+            return self.channels[name]
+        if (made := self._made.get((name, step))) is not None:
+            return made
+        channel = self.channel(name, step - 1)
+        known = self.predictor.steps.get(step - 1)
+        writes = known.writes.get(name) if known is not None else None
+        consumed = self._consumed(name, step - 1)
+        # Channels of one superstep forget their value when nothing writes them.
+        fades = isinstance(channel, EphemeralValue) or (
+            isinstance(channel, Topic) and not channel.accumulate
+        )
+        if writes or consumed or fades:
+            channel = channel.copy()
+            if consumed:
+                channel.consume()
+            plan = self.predictor.plan
+            ordered = sorted(writes or (), key=lambda write: write[0].order(plan))
+            channel.update([value for _, value in ordered])
+        self._made[name, step] = channel
+        return channel
+
+    def fires(self, name: str, step: int) -> bool:
+        """Whether the writes of the superstep before made the channel available."""
+        if not self.channel(name, step).is_available():
+            return False
+        return self._consumed(name, step - 1) or not self.channel(name, step - 1).is_available()
+
+    def _consumed(self, name: str, step: int) -> bool:
+        known = self.predictor.steps.get(step)
+        return known is not None and any(
+            node in known.pulls for node, _ in self.predictor.plan.triggers.get(name, ())
+        )

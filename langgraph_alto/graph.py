@@ -1,0 +1,145 @@
+"""Wrapped graphs: LangGraph's own classes, run by this engine."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.pregel import Pregel
+
+from langgraph_alto import _langgraph
+from langgraph_alto.plan.effects import Effects
+
+if TYPE_CHECKING:
+    from langgraph_alto.plan.plan import Plan
+
+Policy = Literal["off", "proven", "speculative"]
+POLICIES: tuple[Policy, ...] = ("off", "proven", "speculative")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a graph was wrapped with.
+
+    Args:
+        policy: ``"off"`` keeps LangGraph's schedule; ``"proven"`` runs ahead
+            only what is certain; ``"speculative"`` also what is likely.
+        effects: Declarations by node name.
+        ordered: Nodes that must run in their own superstep.
+    """
+
+    policy: Policy = "proven"
+    effects: Mapping[str, Effects] = field(default_factory=dict)
+    ordered: frozenset[str] = frozenset()
+
+
+if TYPE_CHECKING:
+    _Base = Pregel[Any, Any, Any, Any]
+else:
+    _Base = object
+
+
+class Wrapped(_Base):
+    """What wrapping adds to a graph class; a mixin in front of LangGraph's.
+
+    Everything it keeps is in ``alto``, so that ``copy``, ``with_config`` and
+    whatever else rebuilds a graph from its attributes keep it too.
+    """
+
+    alto: Options
+
+    def __init__(self, *, alto: Options, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.alto = alto
+
+    def copy(self, update: dict[str, Any] | None = None) -> Any:
+        """Copy the graph, with some attributes replaced; it stays wrapped."""
+        own = {name: value for name, value in self.__dict__.items() if name not in _DERIVED}
+        own.pop("__orig_class__", None)
+        return self.__class__(**{**own, **(update or {})})
+
+    @property
+    def plan(self) -> Plan:
+        """The plan of this graph: what may run ahead, and why the rest may not."""
+        return self._alto_plan
+
+    @functools.cached_property
+    def _alto_plan(self) -> Plan:
+        from langgraph_alto.plan.shape import plan_of
+
+        return plan_of(self, self.alto.effects, self.alto.ordered)
+
+    @functools.cached_property
+    def _alto_methods(self) -> tuple[Any, Any]:
+        from langgraph_alto.engine.loops import AsyncLoop, Engine, SyncLoop
+        from langgraph_alto.engine.runner import Runner
+
+        engine = Engine(self.alto.policy, lambda: self.plan, self.step_timeout)
+        return (
+            _langgraph.rebind(
+                super().stream.__func__,  # type: ignore[attr-defined]
+                SyncPregelLoop=functools.partial(SyncLoop, engine=engine),
+                PregelRunner=Runner,
+            ),
+            _langgraph.rebind(
+                super().astream.__func__,  # type: ignore[attr-defined]
+                AsyncPregelLoop=functools.partial(AsyncLoop, engine=engine),
+                PregelRunner=Runner,
+            ),
+        )
+
+    if not TYPE_CHECKING and _langgraph.unsupported is None:
+
+        @functools.wraps(Pregel.stream)
+        def stream(self, *args, **kwargs):
+            return self._alto_methods[0](self, *args, **kwargs)
+
+        @functools.wraps(Pregel.astream)
+        def astream(self, *args, **kwargs):
+            return self._alto_methods[1](self, *args, **kwargs)
+
+
+_DERIVED = frozenset({"_alto_plan", "_alto_methods"})
+
+
+class AltoGraph(Wrapped, CompiledStateGraph[Any, Any, Any, Any]):
+    """A ``CompiledStateGraph`` that computes the same, sooner."""
+
+
+class AltoPregel(Wrapped, Pregel[Any, Any, Any, Any]):
+    """A ``Pregel`` graph, such as an ``@entrypoint``'s, run by this engine."""
+
+
+@functools.cache
+def wrapped_class(kind: type[Pregel[Any, Any, Any, Any]]) -> type[Wrapped]:
+    """The class a graph of this class becomes when wrapped."""
+    if kind is CompiledStateGraph:
+        return AltoGraph
+    if kind is Pregel:
+        return AltoPregel
+    base = AltoGraph if issubclass(kind, CompiledStateGraph) else Wrapped
+    return type(f"Alto{kind.__name__}", (base, kind), {"__doc__": kind.__doc__})
+
+
+def options(policy: str, effects: Mapping[str, Effects] | None, ordered: Collection[str]) -> Options:
+    """Check the options of ``wrap``.
+
+    Raises:
+        ValueError: ``policy`` is none of the three.
+        TypeError: ``effects`` holds something that is not ``Effects``, or
+            ``ordered`` is one string.
+    """
+    if policy not in POLICIES:
+        raise ValueError(f"policy is {policy!r}; it must be one of {', '.join(POLICIES)}")
+    for name, declared in (effects or {}).items():
+        if not isinstance(declared, Effects):
+            raise TypeError(
+                f"effects[{name!r}] is a {type(declared).__name__}; "
+                "give Effects(reads=..., writes=...)"
+            )
+    if isinstance(ordered, str):
+        raise TypeError(f"ordered is the string {ordered!r}; give a collection of node names")
+    return Options(policy, dict(effects or {}), frozenset(ordered))

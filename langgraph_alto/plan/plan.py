@@ -1,0 +1,155 @@
+"""The plan: stages compiled to bit masks the predictor can combine in constant time.
+
+Node ``i`` of the plan is bit ``1 << i``. A set of nodes is an ``int``, so the
+question that decides everything at run time, *may any unfinished work still
+change what this task reads?*, is one ``&`` of two integers whatever the width
+of a fan-out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from langgraph_alto.plan.stages import Stage, conflicts, overlap, roots, route_conflicts
+
+
+class Trigger(Enum):
+    """How a channel starts a node."""
+
+    EDGE = "edge"
+    """Fires in the superstep after any write (``branch:to:…``)."""
+    JOIN = "join"
+    """Fires once every named source has written (a waiting edge)."""
+    DEFERRED = "deferred"
+    """Fires only when nothing else will."""
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """A waiting edge: its channel, its target node and the nodes it waits for."""
+
+    channel: str
+    target: int
+    sources: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the predictor knows about a graph before any run.
+
+    Args:
+        stages: One per node, in a fixed order; bit ``1 << i`` is ``stages[i]``.
+        index: Position of each node by name.
+        triggers: For each trigger channel, the nodes it starts and how.
+        joins: The waiting edges.
+        successors: For each node, the nodes it may start in the next superstep.
+        senders: The nodes that may send packets (``Send``).
+        deferred: The nodes that wait for everything pending.
+        blockers: For each node, those that must not be unfinished in an
+            earlier superstep when it runs on its state.
+        packet_blockers: The same for a node that runs on a ``Send`` packet.
+        route_blockers: The same for what a node's routers read.
+        ahead: The nodes that may run ahead at all.
+        interrupts: Nodes that may call ``interrupt()``.
+        mutators: Nodes that may change what they are given in place.
+        safe_reducers: State keys whose reducer is known not to change its
+            arguments, so that it may be applied to a copy of the channel.
+    """
+
+    stages: tuple[Stage, ...]
+    index: Mapping[str, int]
+    triggers: Mapping[str, tuple[tuple[int, Trigger], ...]]
+    joins: tuple[Join, ...]
+    successors: tuple[int, ...]
+    deferred: int
+    blockers: tuple[int, ...]
+    packet_blockers: tuple[int, ...]
+    route_blockers: tuple[int, ...]
+    ahead: int
+    interrupts: int
+    mutators: int
+    safe_reducers: frozenset[str]
+
+    def mask(self, names: Iterable[str]) -> int:
+        """The bits of the named nodes; names the plan does not know are left out."""
+        bits = 0
+        for name in names:
+            if (position := self.index.get(name)) is not None:
+                bits |= 1 << position
+        return bits
+
+
+def bits(mask: int) -> Iterable[int]:
+    """The positions of the set bits, lowest first."""
+    while mask:
+        low = mask & -mask
+        yield low.bit_length() - 1
+        mask ^= low
+
+
+def compile_plan(
+    stages: tuple[Stage, ...],
+    triggers: Mapping[str, tuple[tuple[str, Trigger], ...]],
+    joins: Iterable[tuple[str, str, frozenset[str]]],
+    *,
+    safe_reducers: frozenset[str] = frozenset(),
+) -> Plan:
+    """Compile stages and triggers to masks.
+
+    Args:
+        stages: One per node.
+        triggers: Nodes started by each channel, by name.
+        joins: ``(channel, target, sources)`` of each waiting edge.
+        safe_reducers: See :class:`Plan`.
+    """
+    index = {stage.name: position for position, stage in enumerate(stages)}
+    everything = (1 << len(stages)) - 1
+
+    def named(names: Iterable[str] | None) -> int:
+        if names is None:
+            return everything
+        return sum(1 << index[name] for name in set(names) if name in index)
+
+    def who(test: Callable[[Stage], bool]) -> int:
+        return sum(1 << position for position, stage in enumerate(stages) if test(stage))
+
+    mutators = who(lambda stage: stage.mutates is None or bool(stage.mutates))
+    storing = who(lambda stage: stage.uses_store)
+    return Plan(
+        stages=stages,
+        index=index,
+        triggers={
+            channel: tuple((index[name], kind) for name, kind in nodes)
+            for channel, nodes in triggers.items()
+        },
+        joins=tuple(Join(channel, index[to], named(of)) for channel, to, of in joins),
+        successors=tuple(named(stage.leads_to) for stage in stages),
+        deferred=named(
+            name
+            for nodes in triggers.values()
+            for name, kind in nodes
+            if kind is Trigger.DEFERRED
+        ),
+        blockers=tuple(
+            who(lambda earlier, later=stage: conflicts(later, earlier))  # type: ignore[misc]
+            for stage in stages
+        ),
+        # What a packet holds was made before it was sent, so only work that
+        # changes objects in place, or shares the store, can still reach it.
+        packet_blockers=tuple(
+            (mutators | storing) if stage.uses_store else mutators for stage in stages
+        ),
+        route_blockers=tuple(
+            who(lambda earlier, later=stage: route_conflicts(later.routes, earlier))  # type: ignore[misc]
+            for stage in stages
+        ),
+        ahead=who(lambda stage: stage.barrier is None),
+        interrupts=who(lambda stage: stage.interrupts),
+        mutators=mutators,
+        safe_reducers=safe_reducers,
+    )
+
+
+__all__ = ["Join", "Plan", "Trigger", "bits", "compile_plan", "overlap", "roots"]

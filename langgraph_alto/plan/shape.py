@@ -1,0 +1,326 @@
+"""Read a compiled LangGraph graph: the stages and triggers of its plan."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from langgraph.channels import (
+    AnyValue,
+    BinaryOperatorAggregate,
+    EphemeralValue,
+    LastValue,
+    NamedBarrierValue,
+    Topic,
+    UntrackedValue,
+)
+from langgraph.channels.last_value import LastValueAfterFinish
+from langgraph.channels.named_barrier_value import NamedBarrierValueAfterFinish
+from langgraph.constants import END, START
+
+from langgraph_alto._langgraph import (
+    BranchSpec,
+    ChannelWrite,
+    ChannelWriteEntry,
+    ChannelWriteTupleEntry,
+    Pregel,
+    PregelNode,
+    RunnableCallable,
+)
+from langgraph_alto.plan.analysis import analyse_node, analyse_reducer, analyse_router
+from langgraph_alto.plan.effects import Doubt, Effects, Facts
+from langgraph_alto.plan.plan import Plan, Trigger, compile_plan
+from langgraph_alto.plan.stages import Route, Stage, check_names, declared, roots
+
+UNKNOWN = Facts(reads=None, writes=None, mutates=None, goto=None)
+
+_BRANCH_TO = "branch:to:"
+
+
+def plan_of(
+    graph: Pregel[Any, Any, Any, Any],
+    effects: Mapping[str, Effects] | None = None,
+    ordered: Collection[str] = (),
+) -> Plan:
+    """Build the plan of a compiled graph.
+
+    Args:
+        graph: The compiled graph.
+        effects: Declarations by node name.
+        ordered: Nodes that must run in their own superstep.
+
+    Raises:
+        ValueError: A declaration names a node the graph does not have.
+    """
+    effects = effects or {}
+    check_names(effects, ordered, set(graph.nodes) - {START})
+    triggers: dict[str, list[tuple[str, Trigger]]] = {}
+    joins: list[tuple[str, str, frozenset[str]]] = []
+    for name, node in graph.nodes.items():
+        for channel_name in node.triggers:
+            channel = graph.channels.get(channel_name)
+            triggers.setdefault(channel_name, []).append((name, _trigger(channel)))
+            if isinstance(channel, NamedBarrierValue):
+                joins.append((channel_name, name, frozenset(channel.names)))
+    handlers = graph.node_error_handler_map
+    stages = {
+        name: _stage(graph, name, node, effects.get(name), name in ordered)
+        for name, node in graph.nodes.items()
+    }
+    for name, handler in handlers.items():
+        # A failing node's handler runs in the node's own superstep.
+        if handler in stages:
+            stages[name] = _with_handler(stages[name], stages[handler])
+    return compile_plan(
+        tuple(stages.values()),
+        {channel: tuple(nodes) for channel, nodes in triggers.items()},
+        joins,
+        safe_reducers=frozenset(
+            key for key, channel in graph.channels.items() if _safe(channel)
+        ),
+    )
+
+
+def _trigger(channel: object) -> Trigger:
+    if isinstance(channel, NamedBarrierValue):
+        return Trigger.JOIN
+    if isinstance(channel, LastValueAfterFinish | NamedBarrierValueAfterFinish):
+        return Trigger.DEFERRED
+    return Trigger.EDGE
+
+
+def _safe(channel: object) -> bool:
+    if isinstance(channel, BinaryOperatorAggregate):
+        return analyse_reducer(channel.operator)
+    return isinstance(
+        channel, LastValue | EphemeralValue | Topic | AnyValue | UntrackedValue | NamedBarrierValue
+    )
+
+
+def _stage(
+    graph: Pregel[Any, Any, Any, Any],
+    name: str,
+    node: PregelNode,
+    effects: Effects | None,
+    ordered: bool,
+) -> Stage:
+    keys = [node.channels] if isinstance(node.channels, str) else list(node.channels)
+    inputs = frozenset(key for key in keys if key in graph.channels)
+    mapper = node.mapper
+    schema = mapper.args[0] if isinstance(mapper, partial) and mapper.args else None
+    subgraph = isinstance(node.bound, Pregel)
+    facts = (
+        _subgraph_facts(node.bound, inputs)
+        if isinstance(node.bound, Pregel)
+        else analyse_node(node.bound, schema)
+    )
+    facts = declared(facts, effects)
+    edges, writes, routes, leads_to = _writers(graph, node, facts, effects)
+    mutates = facts.mutates
+    reads = (
+        roots(inputs)
+        if facts.reads is None
+        else frozenset(path for path in facts.reads if path and path[0] in inputs)
+    )
+    whole = "__root__" in inputs or not _partial(schema)
+    if whole:
+        reads = roots(inputs)
+    return Stage(
+        name=name,
+        inputs=inputs,
+        reads=reads,
+        writes=writes,
+        mutates=mutates,
+        edges=edges,
+        leads_to=leads_to,
+        routes=routes,
+        interrupts=facts.interrupts,
+        calls_tasks=facts.calls_tasks,
+        uses_store=facts.uses_store,
+        barrier=_barrier(graph, name, node, facts, ordered or bool(effects and effects.ordered)),
+        whole_input=whole,
+        exact_id=bool(node.subgraphs) or subgraph,
+        doubts=facts.doubts,
+    )
+
+
+def _barrier(
+    graph: Pregel[Any, Any, Any, Any], name: str, node: PregelNode, facts: Facts, ordered: bool
+) -> str | None:
+    """Why a node keeps its own superstep, or ``None``."""
+    if name == START:
+        return "it is the graph's entry"
+    if ordered:
+        return "it is declared ordered"
+    if facts.interrupts:
+        return "it may call interrupt()"
+    if facts.calls_tasks:
+        return "it calls a @task, which LangGraph numbers within the superstep"
+    if node.is_error_handler:
+        return "it handles errors"
+    if node.cache_policy is not None or graph.cache_policy is not None:
+        return "it has a cache policy, and the cache is asked in its own superstep"
+    if facts.mutates is None:
+        return _because(facts, "mutates", "it may change its input in place")
+    if facts.mutates:
+        paths = ", ".join(".".join(path) for path in sorted(facts.mutates))
+        return f"it changes its input in place ({paths})"
+    return None
+
+
+def _because(facts: Facts, fact: str, why: str) -> str:
+    for doubt in facts.doubts:
+        if doubt.fact == fact:
+            line = f", line {doubt.line}" if doubt.line is not None else ""
+            return f"{why}: {doubt.why}{line}"
+    return why
+
+
+def _partial(schema: object) -> bool:
+    """Whether a node's input can be given with keys missing that it does not read."""
+    return schema is None
+
+
+def _writers(
+    graph: Pregel[Any, Any, Any, Any], node: PregelNode, facts: Facts, effects: Effects | None
+) -> tuple[frozenset[str], frozenset[str] | None, tuple[Route, ...], frozenset[str] | None]:
+    """What a node's writers write and where they lead."""
+    edges: set[str] = set()
+    written: set[str] | None = None if facts.writes is None else set(facts.writes)
+    leads: set[str] | None = set()
+    routes: list[Route] = []
+    ends: set[str] | None = None
+    for writer in node.writers:
+        if isinstance(writer, ChannelWrite):
+            for entry in writer.writes:
+                if isinstance(entry, ChannelWriteEntry):
+                    if entry.channel.startswith(_BRANCH_TO):
+                        edges.add(entry.channel[len(_BRANCH_TO) :])
+                    elif written is not None:
+                        written.add(entry.channel)
+                    leads |= _targets(graph, entry.channel)
+                elif isinstance(entry, ChannelWriteTupleEntry):
+                    if entry.static:
+                        ends = {_node_of(channel) for channel, *_ in entry.static} - {END}
+                else:
+                    leads = None
+                    break
+            continue
+        route = _route(graph, writer)
+        if route is None:
+            return frozenset(edges), None, (), None
+        routes.append(route)
+    goto: Collection[str] | None = facts.goto
+    if goto is None:
+        goto = ends
+    elif ends and (effects is None or effects.goto is None):
+        goto = set(goto) | ends
+    destinations: list[Collection[str] | None] = [goto, *(r.destinations for r in routes)]
+    if leads is not None:
+        for names in destinations:
+            if names is None:
+                leads = None
+                break
+            leads |= set(names)
+    return (
+        frozenset(edges),
+        None if written is None else frozenset(written),
+        tuple(routes),
+        None if leads is None else frozenset(leads),
+    )
+
+
+def _node_of(channel: str) -> str:
+    return channel.removeprefix(_BRANCH_TO)
+
+
+def _targets(graph: Pregel[Any, Any, Any, Any], channel: str) -> set[str]:
+    # A waiting edge leads to its target only together with its other sources:
+    # the plan's joins say so, and the predictor adds the target when they have.
+    if isinstance(graph.channels.get(channel), NamedBarrierValue):
+        return set()
+    return set(graph.trigger_to_nodes.get(channel, ()))
+
+
+def _route(graph: Pregel[Any, Any, Any, Any], writer: object) -> Route | None:
+    """Read one conditional edge; ``None`` when it is none that we know."""
+    if not isinstance(writer, RunnableCallable):
+        return None
+    branch = getattr(writer.func, "__self__", None)
+    if not isinstance(branch, BranchSpec):
+        return None
+    reader = writer.kwargs.get("reader")
+    found = analyse_router(branch.path, branch.input_schema)
+    names = found.names if branch.ends is None else frozenset(branch.ends.values())
+    sends = found.sends
+    if sends is None and branch.ends is not None:
+        # LangGraph draws the graph from path_map; so do we, and a packet sent
+        # elsewhere is a misprediction, not a wrong result.
+        sends = frozenset()
+    destinations = None if names is None or sends is None else (names | sends) - {END}
+    if reader is None:
+        return Route(frozenset(), frozenset(), destinations, partial=True)
+    select = reader.keywords.get("select", ())
+    inputs = frozenset([select] if isinstance(select, str) else select) & set(graph.channels)
+    reads = found.facts.reads
+    partly = reader.keywords.get("mapper") is None and not isinstance(select, str)
+    return Route(
+        inputs=inputs,
+        reads=inputs
+        if reads is None or not partly
+        else frozenset(path[0] for path in reads if path) & inputs,
+        destinations=destinations,
+        partial=partly,
+    )
+
+
+def _subgraph_facts(graph: Pregel[Any, Any, Any, Any], inputs: frozenset[str]) -> Facts:
+    """The facts of a graph used as a node: what its own nodes may do."""
+    channels = graph.input_channels
+    takes = inputs if isinstance(channels, str) else frozenset(channels) & inputs
+    outputs = graph.output_channels
+    inner = plan_of(graph)
+    own = set(graph.nodes)
+    mutates = all(stage.mutates == frozenset() for stage in inner.stages if stage.name != START)
+    goto: set[str] | None = set()
+    for stage in inner.stages:
+        if stage.name == START:
+            continue
+        if stage.leads_to is None:
+            goto = None
+            break
+        goto |= stage.leads_to - own
+    doubts = [
+        Doubt(fact="mutates", why=f"in the subgraph, node {stage.name!r}: {stage.barrier}")
+        for stage in inner.stages
+        if stage.name != START and stage.mutates != frozenset()
+    ]
+    return Facts(
+        reads=roots(takes),
+        writes=None if isinstance(outputs, str) else frozenset(outputs),
+        mutates=frozenset() if mutates else None,
+        goto=None if goto is None else frozenset(goto),
+        interrupts=any(stage.interrupts for stage in inner.stages)
+        or bool(graph.interrupt_before_nodes or graph.interrupt_after_nodes),
+        calls_tasks=any(stage.calls_tasks for stage in inner.stages),
+        uses_store=any(stage.uses_store for stage in inner.stages),
+        doubts=tuple(doubts),
+    )
+
+
+def _with_handler(stage: Stage, handler: Stage) -> Stage:
+    both = stage.writes, handler.writes
+    leads = stage.leads_to, handler.leads_to
+    changes = stage.mutates, handler.mutates
+    return replace(
+        stage,
+        writes=None if None in both else (stage.writes or frozenset()) | (handler.writes or set()),
+        leads_to=None
+        if None in leads
+        else (stage.leads_to or frozenset()) | (handler.leads_to or set()),
+        mutates=None
+        if None in changes
+        else (stage.mutates or frozenset()) | (handler.mutates or set()),
+    )

@@ -1,0 +1,176 @@
+"""Stages: what each node of a graph is given, touches and may lead to.
+
+A :class:`Stage` joins three sources, the strongest first: what the user
+declared (:class:`~langgraph_alto.plan.effects.Effects`), what the graph's
+structure says (schemas, edges, ``path_map``, ``destinations``), and what the
+analysis of the functions found. Reading LangGraph's node objects is in
+``shape.py``; everything here is a function of plain values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from langgraph_alto.plan.effects import Doubt, Effects, Facts, Path
+
+NOTHING = Facts(
+    reads=frozenset(), writes=frozenset(), mutates=frozenset(), goto=frozenset()
+)
+"""The facts of a function that touches nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One conditional edge of a stage.
+
+    Args:
+        inputs: The state keys the router is given.
+        reads: Those it may read.
+        destinations: Names of nodes it may lead to, by name or by ``Send``;
+            ``None``: any.
+        partial: Whether the router can be given its state with keys missing
+            that it is known not to read (a plain dict state).
+    """
+
+    inputs: frozenset[str]
+    reads: frozenset[str]
+    destinations: frozenset[str] | None
+    partial: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A node in the plan.
+
+    Args:
+        name: The node's name.
+        inputs: State keys the node is given when an edge triggers it.
+        reads: Paths it may read, each below one of ``inputs``.
+        writes: State keys and join channels it may write; ``None``: any.
+        mutates: Paths it may change in place; ``None``: any.
+        edges: Names of nodes every run of it leads to.
+        leads_to: Names of nodes it may lead to, ``edges`` included; ``None``: any.
+        routes: Its conditional edges.
+        interrupts: Whether it may call ``interrupt()``.
+        calls_tasks: Whether it may call a ``@task``.
+        uses_store: Whether it may touch the run's store.
+        barrier: Why it never runs ahead, in words; ``None`` when it may.
+        whole_input: Whether its input cannot be given with keys missing.
+        exact_id: Whether what it runs needs the true id of its task (a
+            subgraph, whose checkpoints and streams carry it).
+        doubts: What stayed unknown about it, and why.
+    """
+
+    name: str
+    inputs: frozenset[str]
+    reads: frozenset[Path]
+    writes: frozenset[str] | None
+    mutates: frozenset[Path] | None
+    edges: frozenset[str] = frozenset()
+    leads_to: frozenset[str] | None = frozenset()
+    routes: tuple[Route, ...] = ()
+    interrupts: bool = False
+    calls_tasks: bool = False
+    uses_store: bool = False
+    barrier: str | None = None
+    whole_input: bool = False
+    exact_id: bool = False
+    doubts: tuple[Doubt, ...] = field(default=())
+
+    @property
+    def read_keys(self) -> frozenset[str]:
+        """The state keys at the root of what the node may read."""
+        return frozenset(path[0] for path in self.reads)
+
+
+def overlap(left: frozenset[Path] | None, right: frozenset[Path] | None) -> bool:
+    """Whether a path of one side is, or is below, a path of the other."""
+    if left is None:
+        return right is None or bool(right)
+    if right is None:
+        return bool(left)
+    return any(a[: len(b)] == b[: len(a)] for a in left for b in right)
+
+
+def roots(names: frozenset[str]) -> frozenset[Path]:
+    """The paths of whole state keys."""
+    return frozenset((name,) for name in names)
+
+
+def paths(names: object) -> frozenset[Path] | None:
+    """Turn declared dotted names into paths; ``None`` stays ``None``."""
+    if names is None:
+        return None
+    return frozenset(tuple(name.split(".")) for name in names)  # type: ignore[attr-defined]
+
+
+def declared(facts: Facts, effects: Effects | None) -> Facts:
+    """Put the user's declaration over what analysis found.
+
+    Args:
+        facts: What analysis found.
+        effects: The declaration; each field that is not ``None`` wins.
+    """
+    if effects is None:
+        return facts
+    known = {
+        fact
+        for fact in ("reads", "writes", "mutates", "goto")
+        if getattr(effects, fact) is not None
+    }
+    return replace(
+        facts,
+        reads=paths(effects.reads) if "reads" in known else facts.reads,
+        writes=frozenset(effects.writes) if effects.writes is not None else facts.writes,
+        mutates=paths(effects.mutates) if "mutates" in known else facts.mutates,
+        goto=frozenset(effects.goto) if effects.goto is not None else facts.goto,
+        doubts=tuple(doubt for doubt in facts.doubts if doubt.fact not in known),
+    )
+
+
+def conflicts(later: Stage, earlier: Stage) -> bool:
+    """Whether ``later``, given its state, must wait for ``earlier`` to finish.
+
+    True when ``earlier`` may write or mutate what ``later`` reads (read after
+    write), when ``later`` mutates what ``earlier`` reads, writes or mutates
+    (write after read, write after write), or when both touch the store.
+    """
+    writes = None if earlier.writes is None else roots(earlier.writes)
+    return (
+        overlap(later.reads, writes)
+        or overlap(later.reads, earlier.mutates)
+        or (
+            later.mutates != frozenset()
+            and (
+                overlap(later.mutates, earlier.reads)
+                or overlap(later.mutates, writes)
+                or overlap(later.mutates, earlier.mutates)
+            )
+        )
+        or (later.uses_store and earlier.uses_store)
+    )
+
+
+def route_conflicts(routes: tuple[Route, ...], earlier: Stage) -> bool:
+    """Whether a router's reads must wait for ``earlier`` to finish."""
+    writes = None if earlier.writes is None else roots(earlier.writes)
+    return any(
+        overlap(roots(route.reads), writes) or overlap(roots(route.reads), earlier.mutates)
+        for route in routes
+    )
+
+
+def check_names(effects: Mapping[str, Effects], ordered: object, known: set[str]) -> None:
+    """Refuse declarations about nodes the graph does not have.
+
+    Raises:
+        ValueError: A name in ``effects`` or ``ordered`` is not a node.
+    """
+    for option, names in (("effects", effects), ("ordered", ordered)):
+        for name in names:  # type: ignore[attr-defined]
+            if name not in known:
+                raise ValueError(
+                    f"{option} names the node {name!r}, which the graph does not have; "
+                    f"its nodes are {', '.join(sorted(known))}"
+                )

@@ -36,7 +36,6 @@ from langgraph_alto._langgraph import (
     run_with_retry,
 )
 from langgraph_alto.engine.ahead import Ahead
-from langgraph_alto.engine.partial import Misprediction
 from langgraph_alto.engine.tasks import TaskAhead
 from langgraph_alto.engine.threads import ThreadAhead
 
@@ -229,13 +228,10 @@ class Runner(PregelRunner):
         self, ahead: Any, task: Any, retry_policy: Any, configurable: Any, reraise: bool
     ) -> concurrent.futures.Future[Any]:
         if isinstance(ahead, ThreadAhead):
+            usual = partial(run_with_retry, task, retry_policy, configurable=configurable)
             if (run := ahead.adopt(task)) is not None:
-                return ahead.hand_over(
-                    run, task, partial(run_with_retry, task, retry_policy, configurable=configurable)
-                )
-            return ahead.ordinary(
-                partial(run_with_retry, task, retry_policy, configurable=configurable)
-            )
+                return ahead.hand_over(run, task, usual)
+            return ahead.ordinary(usual)
         submit: Any = self.submit()
         future: concurrent.futures.Future[Any] = submit(
             run_with_retry,
@@ -250,14 +246,12 @@ class Runner(PregelRunner):
         """Run the only task of a superstep on the caller's thread."""
         if not isinstance(ahead, ThreadAhead):
             run_with_retry(task, retry_policy, configurable=configurable)
-            return
-        if (run := ahead.adopt(task)) is not None:
-            try:
-                return ahead.hand_over(run, task, None).result()
-            except Misprediction:
-                pass
-        with ahead.pool.inline():
-            run_with_retry(task, retry_policy, configurable=configurable)
+        elif (run := ahead.adopt(task)) is not None:
+            usual = partial(run_with_retry, task, retry_policy, configurable=configurable)
+            ahead.hand_over(run, task, usual).result()
+        else:
+            with ahead.pool.inline():
+                run_with_retry(task, retry_policy, configurable=configurable)
 
     # -- asyncio --------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from contextlib import AbstractContextManager
 from contextvars import copy_context
 from typing import Any
@@ -96,17 +96,16 @@ class ThreadAhead(Ahead):
     def begun(self, run: Run) -> bool:
         return run.begun
 
-    def hand_over(self, run: Run, task: Any) -> Future[None]:
+    def hand_over(self, run: Run, task: Any, again: Callable[[], None]) -> Future[None]:
         """Give a task of the current superstep what its run ahead has done, or will do.
 
         Args:
             run: The adopted run.
             task: LangGraph's task.
+            again: Runs the task as usual, when the run came to nothing.
 
         Returns:
-            Done when the task's writes are there, or with what the node raised;
-            with :class:`Misprediction` when the run came to nothing and the
-            task must run as usual.
+            Done when the task's writes are there, or with what the node raised.
         """
         handed: Future[None] = Future()
         handed.set_running_or_notify_cancel()
@@ -119,7 +118,7 @@ class ThreadAhead(Ahead):
                 task.writes.extend(run.made.writes)
                 handed.set_result(None)
             else:
-                handed.set_exception(Misprediction(task.name, "could not run ahead"))
+                self.ordinary(again).add_done_callback(lambda ran: _pass_on(ran, handed))
 
         run.future.add_done_callback(arrived)
         return handed
@@ -145,3 +144,12 @@ class ThreadAhead(Ahead):
             self.raised(run, error)
         else:
             self.ended(run)
+
+
+def _pass_on(done: Future[None], to: Future[None]) -> None:
+    if done.cancelled():
+        to.set_exception(CancelledError())
+    elif (error := done.exception()) is not None:
+        to.set_exception(error)
+    else:
+        to.set_result(None)

@@ -17,6 +17,7 @@ from langgraph_alto.testing.description import (
     ReadStyle,
     ReturnStyle,
     Route,
+    StateKind,
     WholeStyle,
     possible_steps,
 )
@@ -36,15 +37,14 @@ class Maker:
         mode: str,
         wanted: frozenset[str],
         size: int,
-        *,
-        inner: bool = False,
+        outer: Maker | None = None,
     ) -> None:
         self._draw = draw
         self._mode = mode
         self._wanted = wanted
-        self._inner = inner
-        letter = "s" if inner else "n"
-        count = draw(st.integers(1 if inner else 2, size))
+        self._inner = outer is not None
+        letter = "s" if self._inner else "n"
+        count = draw(st.integers(1 if self._inner else 2, size))
         self.names = [f"{letter}{i}" for i in range(count)]
         self.nodes = {name: Node(name) for name in self.names}
         self.entry: list[str] = []
@@ -52,10 +52,18 @@ class Maker:
         self.joins: list[tuple[tuple[str, ...], str]] = []
         self.start_route: Route | None = None
         self.sent: set[str] = set()
+        self.state: StateKind = outer.state if outer else "typeddict"
         self.keys: list[str] = ["log"]
+        if outer is not None:
+            self.keys = [k for k in outer.keys if k != "shelf"]
+        elif "models" in wanted:
+            self.state = self._one(("pydantic", "dataclass"))
 
     def description(self) -> Description:
         """Draw everything."""
+        if not self._inner:
+            self._state_keys()
+        self.owner_of_x = self._one(self.names)
         self._shape()
         if "fans" in self._wanted:
             self._fans()
@@ -63,7 +71,6 @@ class Maker:
             self._loop()
         if "subgraphs" in self._wanted and not self._inner:
             self._subgraph()
-        self._state_keys()
         for name in list(self.nodes):
             if self.nodes[name].inner is None:
                 self.nodes[name] = self._reading(self._writing(self.nodes[name]))
@@ -227,8 +234,8 @@ class Maker:
     def _subgraph(self) -> None:
         name = self._one(self.names)
         node = self.nodes[name]
-        wanted = self._wanted - {"failures", "mutation", "unguarded", "messages"}
-        inner = Maker(self._draw, self._mode, wanted, 3, inner=True).description()
+        wanted = self._wanted - {"failures", "mutation", "unguarded"}
+        inner = Maker(self._draw, self._mode, wanted, 3, self).description()
         self.nodes[name] = Node(name, defer=node.defer, route=node.route, inner=inner)
 
     # -- nodes -----------------------------------------------------------
@@ -236,14 +243,13 @@ class Maker:
     def _state_keys(self) -> None:
         if "reducers" in self._wanted:
             self.keys += self._some(_REDUCED[1:], 3, 1)
-        if "messages" in self._wanted and not self._inner:
+        if "messages" in self._wanted:
             self.keys.append("messages")
         self.keys += ["hops", "x"]
         if "conflicts" in self._wanted:
             self.keys.append("y")
-        if "mutation" in self._wanted and not self._inner:
+        if "mutation" in self._wanted:
             self.keys.append("shelf")
-        self.owner_of_x = self._one(self.names)
 
     def _writing(self, node: Node) -> Node:
         reduced = [k for k in self.keys if k in (*_REDUCED, "messages")]
@@ -351,6 +357,7 @@ class Maker:
 
     def _described(self) -> Description:
         return Description(
+            state=self.state,
             keys=tuple(dict.fromkeys(self.keys)),
             nodes=tuple(self.nodes.values()),
             entry=tuple(self.entry),
@@ -367,8 +374,6 @@ class Maker:
         saved = pausing or "checkpoints" in self._wanted
         mutation = "mutation" in self._wanted
         changes: dict[str, object] = {"checkpointer": saved}
-        if "models" in self._wanted:
-            changes["state"] = self._one(("pydantic", "dataclass"))
         if saved:
             durable = ("sync",) if mutation else (None, "sync", "exit", "async")
             changes["durability"] = self._one(durable)

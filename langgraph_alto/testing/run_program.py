@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from langgraph_alto.testing.check import Mode, Wrapped, check
 from langgraph_alto.testing.description import Description
@@ -36,7 +37,7 @@ def check_graph(
         The report.
     """
     made = program(description)
-    saver = InMemorySaver if description.checkpointer else None
+    saver = _saver if description.checkpointer else None
     return check(
         made.compiled(),
         [made.given],
@@ -52,3 +53,8 @@ def check_graph(
         reset=made.reset,
         timeout=timeout,
     )
+
+
+def _saver() -> InMemorySaver:
+    """A saver that loads the generated classes without a warning."""
+    return InMemorySaver(serde=JsonPlusSerializer(allowed_msgpack_modules=True))

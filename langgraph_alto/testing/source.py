@@ -378,8 +378,9 @@ def _router(description: Description, start: str, route: Route, prefix: str) -> 
     reader = _Reader(description, None)
     if node is not None and node.narrow:
         reader.model = False
-    worker = node is not None and node.worker and description.state == "typeddict"
-    for line in _decision(route, reader, "return", passed=worker):
+    passed = node is not None and node.worker and node.goto is None
+    passed = passed and description.state == "typeddict"
+    for line in _decision(route, reader, "return", passed=passed):
         yield f"    {line}"
 
 

@@ -15,9 +15,10 @@ from rich.text import Text
 from examples.fact_check.bound import critical_path
 from examples.fact_check.corpus import load_passages
 from examples.fact_check.graph import Context, build_graph
-from examples.fact_check.model_server import ModelServerError, served_model, simulated_model
 from examples.fact_check.retrieval import PassageRetriever
 from examples.fact_check.runner import EngineResult, Graph, Run, compare, difference
+from examples.fact_check.served_llm import ModelServerError, ServedChatModel, served_model
+from examples.fact_check.skills import simulated_model
 from examples.fact_check.timeline import draw
 from examples.simulated_llm import SimulatedChatModel
 from langgraph_alto import wrap
@@ -78,7 +79,7 @@ def main(
         raise typer.Exit(2) from None
     retriever = PassageRetriever(load_passages())
     console.print(Text.assemble(("Question  ", "bold"), question))
-    console.print(Text.assemble(("Model     ", "bold"), _describe(chosen, llm)))
+    console.print(Text.assemble(("Model     ", "bold"), _describe(chosen)))
     console.print(
         Text.assemble(
             ("Corpus    ", "bold"),
@@ -123,11 +124,12 @@ def main(
     )
 
 
-def _describe(model: object, url: str | None) -> str:
-    if isinstance(model, SimulatedChatModel):
-        pace = "" if model.server.speed == 1 else f", {model.server.speed:g} times as fast"
-        return f"simulated: the timing of {model.server.profile.name}{pace}; no language model"
-    return f"{getattr(model, 'model_name', 'a model')} at {url}"
+def _describe(model: SimulatedChatModel | ServedChatModel) -> str:
+    if isinstance(model, ServedChatModel):
+        return f"{model.model} at {model.url}"
+    server = model.server
+    pace = "" if server.speed == 1 else f", {server.speed:g} times as fast"
+    return f"simulated: the timing of {server.profile.name}{pace}; no language model"
 
 
 def _report(console: Console, results: list[EngineResult]) -> None:

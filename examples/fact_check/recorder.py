@@ -76,7 +76,7 @@ class TaskRecorder(BaseCallbackHandler):
         """A node starts, if the chain bears a node's name; routers and others are passed over."""
         node = (metadata or {}).get("langgraph_node")
         if node is not None and kwargs.get("name") == node:
-            self._keys[run_id] = _key(node, inputs)
+            self._keys[run_id] = task_key(node, inputs)
             self._starts[run_id] = self._now()
 
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
@@ -95,7 +95,8 @@ class TaskRecorder(BaseCallbackHandler):
         return time.perf_counter() - self._begin
 
 
-def _key(node: str, inputs: Any) -> TaskKey:
+def task_key(node: str, inputs: Any) -> TaskKey:
+    """The key of the task that runs ``node`` on ``inputs``."""
     if not isinstance(inputs, Mapping) or "claim" not in inputs:
         return TaskKey(node)
     return TaskKey(

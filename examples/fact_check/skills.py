@@ -22,7 +22,7 @@ from langchain_core.prompts import ChatPromptTemplate
 from examples.fact_check import prompts
 from examples.fact_check.corpus import sentences
 from examples.fact_check.retrieval import words
-from examples.simulated_llm import Skill
+from examples.simulated_llm import SimulatedChatModel, SimulatedServer, Skill
 
 # A claim counts as settled by a sentence that has this share of its words.
 _SETTLED = 0.8
@@ -178,6 +178,16 @@ SKILLS: Mapping[str, Skill] = _skills(
     ]
 )
 """The simulated model's skill for the system message of each prompt."""
+
+
+def simulated_model(*, seed: int = 0, speed: float = 1.0) -> SimulatedChatModel:
+    """A simulated server's model that has all these skills.
+
+    Args:
+        seed: Another seed makes other choices, and so other lengths.
+        speed: Simulated seconds per real second.
+    """
+    return SimulatedChatModel(server=SimulatedServer(speed=speed), skills=SKILLS, seed=seed)
 
 
 def _field(message: str, name: str) -> str:

@@ -75,8 +75,9 @@ def _lanes(spans: Mapping[TaskKey, Span]) -> list[tuple[str, list[TaskKey]]]:
 
 
 def _axis(seconds: float, columns: int) -> str:
-    """Whole seconds (or more, on a long axis) below the chart."""
-    step = next(s for s in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 1e9) if seconds / s <= 10)
+    """Times below the chart, far enough apart to be read."""
+    steps = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
+    step = next((s for s in steps if seconds / s <= columns / 8), seconds)
     line = [" "] * (columns + 8)
     tick = 0
     while tick * step <= seconds:

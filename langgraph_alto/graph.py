@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from langchain_core.runnables.graph import Graph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.pregel import Pregel
 
@@ -60,6 +61,14 @@ class Wrapped(_Base):
         own = {name: value for name, value in self.__dict__.items() if name not in _DERIVED}
         own.pop("__orig_class__", None)
         return self.__class__(**{**own, **(update or {})})
+
+    def get_graph(self, *args: Any, **kwargs: Any) -> Graph:
+        """Draw the graph, as LangGraph draws it unwrapped."""
+        return unwrapped(self).get_graph(*args, **kwargs)
+
+    async def aget_graph(self, *args: Any, **kwargs: Any) -> Graph:
+        """Draw the graph, as LangGraph draws it unwrapped."""
+        return await unwrapped(self).aget_graph(*args, **kwargs)
 
     @property
     def plan(self) -> Plan:
@@ -122,6 +131,32 @@ def wrapped_class(kind: type[Pregel[Any, Any, Any, Any]]) -> type[Wrapped]:
         return AltoPregel
     base = AltoGraph if issubclass(kind, CompiledStateGraph) else Wrapped
     return type(f"Alto{kind.__name__}", (base, kind), {"__doc__": kind.__doc__})
+
+
+def unwrapped(graph: Pregel[Any, Any, Any, Any]) -> Pregel[Any, Any, Any, Any]:
+    """The same graph with LangGraph's own classes, and so those used as its nodes."""
+    if not isinstance(graph, Wrapped):
+        return graph
+    kind: Any = next(base for base in type(graph).__mro__ if not issubclass(base, Wrapped))
+    plain = kind.__new__(kind)
+    vars(plain).update(
+        {name: value for name, value in vars(graph).items() if name not in _DERIVED | {"alto"}}
+    )
+    plain.nodes = {
+        name: node.copy(
+            {
+                "bound": unwrapped(node.bound),
+                "subgraphs": [
+                    unwrapped(inner) if isinstance(inner, Pregel) else inner
+                    for inner in node.subgraphs
+                ],
+            }
+        )
+        if isinstance(node.bound, Wrapped)
+        else node
+        for name, node in graph.nodes.items()
+    }
+    return plain  # type: ignore[no-any-return]
 
 
 def options(policy: str, effects: Mapping[str, Effects] | None, ordered: Collection[str]) -> Options:

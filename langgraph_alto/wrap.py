@@ -106,12 +106,12 @@ def _wrapped(graph: Pregel[Any, Any, Any, Any], chosen: Options) -> Any:
     if isinstance(graph, Wrapped):
         again: Any = graph.copy({"alto": chosen})
     else:
-        attributes = {name: value for name, value in vars(graph).items() if name[:2] != "__"}
-        allowlist = attributes.pop("_serde_allowlist", None)
-        nodes = {name: _node(node, chosen) for name, node in graph.nodes.items()}
+        # Not through the constructor: compiling sets attributes that it does not take.
         kind: Any = wrapped_class(type(graph))
-        again = kind(**{**attributes, "nodes": nodes}, alto=chosen)
-        again._serde_allowlist = allowlist
+        again = kind.__new__(kind)
+        vars(again).update(vars(graph))
+        again.nodes = {name: _node(node, chosen) for name, node in graph.nodes.items()}
+        again.alto = chosen
     if _langgraph.unsupported is None and chosen.policy != "off":
         _ = again.plan  # a wrong declaration is an error here, not in the first run
     return again

@@ -335,6 +335,13 @@ class Ahead:
         """Keep other threads from the predictor; nothing to do on an event loop."""
         return nullcontext()
 
+    def forget(self) -> None:
+        """Let go of everything, so that the run's state is freed with the run."""
+        self.closed = True
+        self.runs.clear()
+        self.current.clear()
+        self.predictor.forget()
+
     def launch(self, run: Run) -> None:
         """Start a run; the shells do it."""
         raise NotImplementedError

@@ -136,9 +136,14 @@ class SyncLoop(_Loop, SyncPregelLoop):
                 limit=executor.executor._max_workers,
                 speculative=self.engine.policy == "speculative",
             )
-            self.stack.callback(ahead.close)
+            self.stack.callback(self._close, ahead)
             self.ahead = ahead
         return self
+
+
+    def _close(self, ahead: ThreadAhead) -> None:
+        ahead.close()
+        self.ahead = None
 
 
 class AsyncLoop(_Loop, AsyncPregelLoop):
@@ -157,6 +162,10 @@ class AsyncLoop(_Loop, AsyncPregelLoop):
                 speculative=self.engine.policy == "speculative",
                 slots=slots,
             )
-            self.stack.push_async_callback(ahead.aclose)
+            self.stack.push_async_callback(self._aclose, ahead)
             self.ahead = ahead
         return self
+
+    async def _aclose(self, ahead: TaskAhead) -> None:
+        await ahead.aclose()
+        self.ahead = None

@@ -305,6 +305,13 @@ class Predictor:
         """The base superstep has this one task, and nothing is known beyond it."""
         self.deferred |= self._reach(1 << node) & self.plan.deferred
 
+    def forget(self) -> None:
+        """Let go of all tasks and channels: the run has ended."""
+        self.steps.clear()
+        self._fresh.clear()
+        self.virtual.clear()
+        self.virtual.channels = {}
+
     # -- decisions ------------------------------------------------------------
 
     def settle(self) -> tuple[list[Task], list[Task]]:

@@ -11,6 +11,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Protocol
 
+from langchain_core.runnables import RunnableConfig
+
 from langgraph_alto._langgraph import BranchSpec, RunnableCallable, RunnableSeq
 from langgraph_alto.engine.partial import Misprediction, PartialState
 
@@ -63,7 +65,7 @@ class _Route(RunnableCallable):
         self.run = run
         self.writer = writer
 
-    def _route(self, input: Any, config: Any) -> Any:
+    def _route(self, input: Any, config: RunnableConfig) -> Any:
         assert self.run.gate is not None
         if not self._certain():
             self.ahead.at_gate(self.run)
@@ -80,7 +82,7 @@ class _Route(RunnableCallable):
                 return branch._finish(self.writer.kwargs["writer"], input, result, config)
         return self.writer.invoke(input, config)
 
-    async def _aroute(self, input: Any, config: Any) -> Any:
+    async def _aroute(self, input: Any, config: RunnableConfig) -> Any:
         assert self.run.gate is not None
         if not self._certain():
             self.ahead.at_gate(self.run)

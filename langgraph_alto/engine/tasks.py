@@ -114,8 +114,7 @@ class TaskAhead(Ahead):
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
-        self.runs.clear()
-        self.current.clear()
+        self.forget()
 
     async def _execute(self, run: Run) -> None:
         try:

@@ -131,8 +131,7 @@ class ThreadAhead(Ahead):
                 if isinstance(run.gate, ThreadGate):
                     run.gate.abandon()
         self.pool.close()
-        self.runs.clear()
-        self.current.clear()
+        self.forget()
 
     def _execute(self, run: Run) -> None:
         run.begun = True

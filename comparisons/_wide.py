@@ -10,7 +10,7 @@ from langgraph.types import Send
 from typing_extensions import TypedDict
 
 
-class State(TypedDict, total=False):
+class State(TypedDict):
     width: int
     numbers: Annotated[list[int], operator.add]
     total: int

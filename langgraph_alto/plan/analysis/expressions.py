@@ -1,0 +1,499 @@
+"""Expressions: from syntax to abstract values."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import itertools
+from collections.abc import Callable
+
+from langgraph_alto.plan.analysis import access, hints, library
+from langgraph_alto.plan.analysis.machine import Frame, Machine, covers, wrap
+from langgraph_alto.plan.analysis.scopes import Comprehension
+from langgraph_alto.plan.analysis.values import (
+    NOTHING,
+    OPAQUE,
+    PLAIN,
+    USER_OPAQUE,
+    Alloc,
+    Args,
+    Cell,
+    Const,
+    Func,
+    Kind,
+    Obj,
+    Opaque,
+    Plain,
+    Ref,
+    Value,
+    const,
+    one,
+    strings,
+)
+
+_MAX_FOLD = 16
+
+
+def evaluate(machine: Machine, frame: Frame, node: ast.expr) -> Value:
+    """What an expression may be, noting what its evaluation does."""
+    machine.tick()
+    handler = _HANDLERS.get(type(node))
+    if handler is not None:
+        return handler(machine, frame, node)
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.expr):
+            use(machine, evaluate(machine, frame, child), "is used in an unknown way")
+    return USER_OPAQUE
+
+
+def use(machine: Machine, value: Value, how: str) -> None:
+    """All of the value's content is looked at."""
+    access.escape(machine, value, lambda: f"the whole state {how}")
+
+
+def test(machine: Machine, frame: Frame, node: ast.expr) -> None:
+    """Evaluate for truth."""
+    machine.read(evaluate(machine, frame, node), lambda: "the whole state is tested")
+
+
+def _constant(machine: Machine, frame: Frame, node: ast.Constant) -> Value:
+    return one(Const(node.value))
+
+
+def _name(machine: Machine, frame: Frame, node: ast.Name) -> Value:
+    return resolve(machine, frame, node.id)
+
+
+def resolve(machine: Machine, frame: Frame, name: str) -> Value:
+    """The value of a name."""
+    found = machine.lookup(frame, name)
+    if found is not None:
+        return found
+    scope = frame.scope
+    kept = machine.kept_real(scope.globals, name)
+    if name in scope.cells:
+        return kept | access.see(machine, scope.cells[name])
+    if name in scope.globals:
+        return kept | access.see(machine, scope.globals[name])
+    if hasattr(builtins, name):
+        return kept | wrap(getattr(builtins, name))
+    return kept | USER_OPAQUE
+
+
+def _attribute(machine: Machine, frame: Frame, node: ast.Attribute) -> Value:
+    base = evaluate(machine, frame, node.value)
+    return access.get_attribute(machine, base, node.attr, node)
+
+
+def _subscript(machine: Machine, frame: Frame, node: ast.Subscript) -> Value:
+    base = evaluate(machine, frame, node.value)
+    if isinstance(node.slice, ast.Slice):
+        use(machine, evaluate(machine, frame, node.slice), "is used as an index")
+        return access.slice_of(machine, base, node)
+    key = evaluate(machine, frame, node.slice)
+    use(machine, key, "is used as a key")
+    return access.get_item(machine, base, key, node)
+
+
+def _slice(machine: Machine, frame: Frame, node: ast.Slice) -> Value:
+    for part in (node.lower, node.upper, node.step):
+        if part is not None:
+            use(machine, evaluate(machine, frame, part), "is used as an index")
+    return PLAIN
+
+
+# -- operators --------------------------------------------------------------------
+
+
+def _binary(machine: Machine, frame: Frame, node: ast.BinOp) -> Value:
+    left = evaluate(machine, frame, node.left)
+    right = evaluate(machine, frame, node.right)
+    return combine(machine, left, right, node.op, node)
+
+
+def combine(machine: Machine, left: Value, right: Value, op: ast.operator, node: ast.AST) -> Value:
+    """The result of a binary operator on these operands."""
+    use(machine, left | right, "is an operand")
+    if isinstance(op, ast.Add):
+        folded = _fold(left, right)
+        if folded is not None:
+            return folded
+    data = (Const, Plain)
+    if isinstance(op, (ast.Add, ast.Mod)) and (
+        all(isinstance(a, data) for a in left) or all(isinstance(a, data) for a in right)
+    ):
+        return PLAIN if left and right else NOTHING
+    found = NOTHING
+    both = left | right
+    if isinstance(op, ast.BitOr) and any(_maybe_mapping(machine, a) for a in both):
+        found, cell = machine.alloc("dict", node)
+        for value in (left, right):
+            library.spread(machine, cell, value, node, "merged")
+    for atom in both:
+        if isinstance(atom, data):
+            found |= PLAIN
+        elif isinstance(atom, (Obj, Opaque, Func)):
+            found |= machine.opaque(node, runnable=isinstance(op, ast.BitOr))
+        elif isinstance(atom, Ref) and hints.is_scalar(atom.hint):
+            found |= PLAIN
+        elif isinstance(atom, (Ref, Alloc)):
+            each = access.elements(machine, one(atom), node)
+            found |= machine.container("list", node, each, "operands")
+            if isinstance(atom, Ref) or machine.cell(atom).kind == "instance":
+                found |= machine.opaque(node)
+    return found
+
+
+def _maybe_mapping(machine: Machine, atom: object) -> bool:
+    if isinstance(atom, Ref):
+        return hints.is_mapping(atom.hint) is not False
+    return isinstance(atom, Alloc) and machine.cell(atom).kind in ("dict", "state")
+
+
+def _fold(left: Value, right: Value) -> Value | None:
+    a, b = strings(left), strings(right)
+    if a is None or b is None or len(a) * len(b) > _MAX_FOLD:
+        return None
+    if max(map(len, a)) + max(map(len, b)) > 256:
+        return None
+    return frozenset(Const(x + y) for x in a for y in b)
+
+
+def _unary(machine: Machine, frame: Frame, node: ast.UnaryOp) -> Value:
+    value = evaluate(machine, frame, node.operand)
+    use(machine, value, "is an operand")
+    if isinstance(node.op, ast.USub) and all(
+        isinstance(a, Const) and isinstance(a.value, (int, float)) for a in value
+    ):
+        return frozenset(Const(-a.value) for a in value if isinstance(a, Const))  # type: ignore[operator]
+    return PLAIN
+
+
+def _boolean(machine: Machine, frame: Frame, node: ast.BoolOp) -> Value:
+    found = NOTHING
+    *heads, last = node.values
+    is_or = isinstance(node.op, ast.Or)
+    for part in heads:
+        value = evaluate(machine, frame, part)
+        machine.read(value, lambda: "the whole state is tested")
+        found |= frozenset(
+            a for a in value if not (isinstance(a, Const) and bool(a.value) is not is_or)
+        )
+    return found | evaluate(machine, frame, last)
+
+
+def _compare(machine: Machine, frame: Frame, node: ast.Compare) -> Value:
+    left = evaluate(machine, frame, node.left)
+    for op, part in zip(node.ops, node.comparators, strict=True):
+        right = evaluate(machine, frame, part)
+        if isinstance(op, (ast.In, ast.NotIn)):
+            _membership(machine, left, right, node)
+        elif not isinstance(op, (ast.Is, ast.IsNot)):
+            use(machine, left | right, "is compared")
+        left = right
+    return PLAIN
+
+
+def _membership(machine: Machine, left: Value, right: Value, node: ast.AST) -> None:
+    use(machine, left, "is looked for")
+    names = strings(left)
+    for atom in right:
+        root = isinstance(atom, Ref) and not atom.path and atom.exact
+        if root and names is not None:
+            access.get_item(machine, one(atom), left, node)
+        else:
+            use(machine, one(atom), "is searched")
+
+
+def _if_expression(machine: Machine, frame: Frame, node: ast.IfExp) -> Value:
+    test(machine, frame, node.test)
+    return evaluate(machine, frame, node.body) | evaluate(machine, frame, node.orelse)
+
+
+# -- displays and comprehensions --------------------------------------------------
+
+
+def _sequence(machine: Machine, frame: Frame, node: ast.List | ast.Tuple | ast.Set) -> Value:
+    kind: Kind = (
+        "tuple" if isinstance(node, ast.Tuple) else "set" if isinstance(node, ast.Set) else "list"
+    )
+    value, cell = machine.alloc(kind, node)
+    for index, part in enumerate(node.elts):
+        if isinstance(part, ast.Starred):
+            inner = evaluate(machine, frame, part.value)
+            machine.put_rest(cell, access.elements(machine, inner, part))
+            cell.exact = False
+        elif kind == "tuple":
+            machine.put(cell, index, evaluate(machine, frame, part))
+        else:
+            machine.put_rest(cell, evaluate(machine, frame, part))
+    return value
+
+
+def _dict(machine: Machine, frame: Frame, node: ast.Dict) -> Value:
+    value, cell = machine.alloc("dict", node)
+    for key_node, part in zip(node.keys, node.values, strict=True):
+        each = evaluate(machine, frame, part)
+        if key_node is None:
+            library.spread(machine, cell, each, part, "copied into a new mapping")
+        else:
+            put_key(machine, cell, evaluate(machine, frame, key_node), each)
+    return value
+
+
+def put_key(machine: Machine, cell: Cell, key: Value, value: Value) -> None:
+    """Add an item under a key that may be one of several constants."""
+    use(machine, key, "is used as a key")
+    names = strings(key)
+    if names is None:
+        machine.put_rest(cell, value)
+        machine.loosen(cell)
+        return
+    for name in names:
+        machine.put(cell, name, value)
+
+
+def _comprehension(machine: Machine, frame: Frame, node: Comprehension) -> Value:
+    first = evaluate(machine, frame, node.generators[0].iter)
+    key = ("comprehension", frame.index, id(node))
+    inner = machine.frame_for(key, node, frame.scope, frame, frame.depth, inline=True)
+    machine.stack.append(inner)
+    try:
+        for index, generator in enumerate(node.generators):
+            source = first if index == 0 else evaluate(machine, inner, generator.iter)
+            each = access.elements(machine, source, generator.iter)
+            bind(machine, inner, generator.target, each)
+            for condition in generator.ifs:
+                test(machine, inner, condition)
+        if isinstance(node, ast.DictComp):
+            found, cell = machine.alloc("dict", node)
+            names = evaluate(machine, inner, node.key)
+            put_key(machine, cell, names, evaluate(machine, inner, node.value))
+            return found
+        kind: Kind = "set" if isinstance(node, ast.SetComp) else "list"
+        return machine.container(kind, node, evaluate(machine, inner, node.elt))
+    finally:
+        machine.stack.pop()
+
+
+# -- binding ----------------------------------------------------------------------
+
+
+def bind(machine: Machine, frame: Frame, target: ast.expr, value: Value) -> None:
+    """Assign a value to a target of any form."""
+    if isinstance(target, ast.Name):
+        bind_name(machine, frame, target.id, value)
+    elif isinstance(target, ast.Attribute):
+        base = evaluate(machine, frame, target.value)
+        access.set_attribute(machine, base, target.attr, value)
+    elif isinstance(target, ast.Subscript):
+        base = evaluate(machine, frame, target.value)
+        key = evaluate(machine, frame, target.slice)
+        use(machine, key, "is used as a key")
+        if isinstance(target.slice, ast.Slice):
+            value = access.elements(machine, value, target)
+        access.set_item(machine, base, key, value)
+    elif isinstance(target, (ast.Tuple, ast.List)):
+        parts = target.elts
+        stars = [i for i, part in enumerate(parts) if isinstance(part, ast.Starred)]
+        star = stars[0] if stars else None
+        values = access.unpack(machine, value, len(parts), star, target)
+        for part, each in zip(parts, values, strict=True):
+            bind(machine, frame, part.value if isinstance(part, ast.Starred) else part, each)
+
+
+def bind_name(machine: Machine, frame: Frame, name: str, value: Value) -> None:
+    """Assign to a name, wherever it is bound."""
+    if name in frame.names.local:
+        machine.assign(frame, name, value)
+        return
+    at = frame.parent if name not in frame.names.global_ else None
+    while at is not None:
+        if name in at.names.local and not isinstance(at.node, ast.ClassDef):
+            machine.assign(at, name, value)
+            return
+        at = at.parent if name not in at.names.global_ else None
+    # A global or a closure variable of the real function: from now on it may
+    # be anything, besides what it is.
+    machine.keep_real(frame.scope.globals, name, value)
+    slot = (id(frame.scope.globals), name)
+    if not machine.kept.get(slot, NOTHING) >= USER_OPAQUE:
+        machine.kept[slot] = machine.kept.get(slot, NOTHING) | USER_OPAQUE
+        machine.changed = True
+
+
+def _walrus(machine: Machine, frame: Frame, node: ast.NamedExpr) -> Value:
+    value = evaluate(machine, frame, node.value)
+    at = frame
+    while at.inline and at.parent is not None:
+        at = at.parent
+    bind_name(machine, at, node.target.id, value)
+    return value
+
+
+# -- functions and calls ----------------------------------------------------------
+
+
+def _lambda(machine: Machine, frame: Frame, node: ast.Lambda) -> Value:
+    return make_function(machine, frame, node)
+
+
+def make_function(
+    machine: Machine, frame: Frame, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+) -> Value:
+    """The function object a definition makes."""
+    func = Func(node, frame.index)
+    spec = node.args
+    positional = [*spec.posonlyargs, *spec.args]
+    table = machine.defaults.setdefault(func, {})
+    pairs = list(
+        zip(positional[len(positional) - len(spec.defaults) :], spec.defaults, strict=True)
+    )
+    pairs += [(a, d) for a, d in zip(spec.kwonlyargs, spec.kw_defaults, strict=True) if d]
+    for arg, default in pairs:
+        value = table.get(arg.arg, NOTHING)
+        new = evaluate(machine, frame, default)
+        if not covers(value, new):
+            table[arg.arg] = value | new
+    return one(func)
+
+
+def _call(machine: Machine, frame: Frame, node: ast.Call) -> Value:
+    if isinstance(node.func, ast.Attribute):
+        base = evaluate(machine, frame, node.func.value)
+        callee = access.get_attribute(machine, base, node.func.attr, node.func, calling=True)
+    else:
+        callee = evaluate(machine, frame, node.func)
+    args = arguments(machine, frame, node)
+    machine.rec.line = node.lineno
+    return machine.apply(machine, callee, args, node)
+
+
+def arguments(machine: Machine, frame: Frame, node: ast.Call) -> Args:
+    """Evaluate the arguments of a call."""
+    args = Args()
+    for part in node.args:
+        if isinstance(part, ast.Starred):
+            _star(machine, args, evaluate(machine, frame, part.value), part)
+        elif args.star:
+            args.star |= evaluate(machine, frame, part)
+        else:
+            args.pos.append(evaluate(machine, frame, part))
+    for keyword in node.keywords:
+        value = evaluate(machine, frame, keyword.value)
+        if keyword.arg is not None:
+            args.kw[keyword.arg] = args.kw.get(keyword.arg, NOTHING) | value
+        else:
+            _double_star(machine, args, value, keyword.value)
+    return args
+
+
+def _star(machine: Machine, args: Args, value: Value, node: ast.AST) -> None:
+    cells = [machine.cell(a) for a in value if isinstance(a, Alloc)]
+    if len(cells) == len(value) == 1 and not args.star:
+        (cell,) = cells
+        if cell.kind == "tuple" and cell.exact and not cell.rest:
+            args.pos.extend(cell.fields.get(i, NOTHING) for i in range(len(cell.fields)))
+            return
+    args.star |= access.elements(machine, value, node) | (NOTHING if value else OPAQUE)
+
+
+def _double_star(machine: Machine, args: Args, value: Value, node: ast.AST) -> None:
+    cell = Cell("dict")
+    library.spread(machine, cell, value, node, "passed as keyword arguments")
+    for key, each in cell.fields.items():
+        if isinstance(key, str):
+            args.kw[key] = args.kw.get(key, NOTHING) | each
+    if cell.open or cell.rest:
+        args.kwstar |= cell.rest | OPAQUE
+
+
+# -- the rest ---------------------------------------------------------------------
+
+
+def _await(machine: Machine, frame: Frame, node: ast.Await) -> Value:
+    value = evaluate(machine, frame, node.value)
+    machine.read(value, lambda: "the whole state is awaited")
+    return value
+
+
+def _function_frame(frame: Frame) -> Frame:
+    while frame.inline and frame.parent is not None:
+        frame = frame.parent
+    return frame
+
+
+def _yield(machine: Machine, frame: Frame, node: ast.Yield | ast.YieldFrom) -> Value:
+    value = NOTHING if node.value is None else evaluate(machine, frame, node.value)
+    if isinstance(node, ast.YieldFrom):
+        value = access.elements(machine, value, node)
+    at = _function_frame(frame)
+    if not covers(at.yields, value):
+        at.yields |= value
+        machine.changed |= at.results_seen
+    return machine.opaque(node)
+
+
+def _joined(machine: Machine, frame: Frame, node: ast.JoinedStr) -> Value:
+    parts: list[frozenset[str]] = []
+    known = True
+    for part in node.values:
+        if isinstance(part, ast.Constant):
+            parts.append(frozenset((str(part.value),)))
+            continue
+        if isinstance(part, ast.FormattedValue):
+            value = evaluate(machine, frame, part.value)
+            use(machine, value, "is formatted into a string")
+            names = strings(value)
+            if part.format_spec is not None:
+                evaluate(machine, frame, part.format_spec)
+            if names is None or part.format_spec is not None or part.conversion != -1:
+                known = False
+            else:
+                parts.append(names)
+        else:
+            use(machine, evaluate(machine, frame, part), "is formatted into a string")
+            known = False
+    size = 1
+    for each in parts:
+        size *= len(each)
+    if not known or size > _MAX_FOLD:
+        return PLAIN
+    return frozenset(Const("".join(words)) for words in itertools.product(*parts))
+
+
+def _starred(machine: Machine, frame: Frame, node: ast.Starred) -> Value:
+    return access.elements(machine, evaluate(machine, frame, node.value), node)
+
+
+_Handler = Callable[..., Value]
+_HANDLERS: dict[type[ast.expr], _Handler] = {
+    ast.Constant: _constant,
+    ast.Name: _name,
+    ast.Attribute: _attribute,
+    ast.Subscript: _subscript,
+    ast.Slice: _slice,
+    ast.BinOp: _binary,
+    ast.UnaryOp: _unary,
+    ast.BoolOp: _boolean,
+    ast.Compare: _compare,
+    ast.IfExp: _if_expression,
+    ast.List: _sequence,
+    ast.Tuple: _sequence,
+    ast.Set: _sequence,
+    ast.Dict: _dict,
+    ast.ListComp: _comprehension,
+    ast.SetComp: _comprehension,
+    ast.GeneratorExp: _comprehension,
+    ast.DictComp: _comprehension,
+    ast.NamedExpr: _walrus,
+    ast.Lambda: _lambda,
+    ast.Call: _call,
+    ast.Await: _await,
+    ast.Yield: _yield,
+    ast.YieldFrom: _yield,
+    ast.JoinedStr: _joined,
+    ast.Starred: _starred,
+}
+
+__all__ = ["bind", "bind_name", "combine", "const", "evaluate", "resolve", "test", "use"]

@@ -1,0 +1,350 @@
+"""What annotations tell about the objects in the state.
+
+An annotation is never proof of a value, but it names the class whose methods
+and properties are then looked up, in all its known subclasses too. Where it
+says nothing, the answer is ``UNKNOWN`` and the caller assumes the worst.
+"""
+
+from __future__ import annotations
+
+import collections.abc
+import dataclasses
+import datetime
+import decimal
+import enum
+import functools
+import inspect
+import types
+import typing
+import uuid
+import weakref
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from langgraph_alto.plan.analysis.source import is_library_module
+from langgraph_alto.plan.analysis.values import UNKNOWN
+
+_MAX_SUBCLASSES = 64
+_SCALARS = (
+    str,
+    bytes,
+    int,
+    float,
+    complex,
+    bool,
+    type(None),
+    enum.Enum,
+    datetime.date,
+    datetime.time,
+    datetime.timedelta,
+    decimal.Decimal,
+    uuid.UUID,
+)
+_WRAPPERS = frozenset(("Required", "NotRequired", "ReadOnly", "Final", "ClassVar"))
+
+MemberKind = Literal["field", "property", "method", "library", "unknown"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Member:
+    """What ``value.name`` is for a value of some annotation.
+
+    Args:
+        kind: ``"field"`` for stored data of its own, ``"property"`` and
+            ``"method"`` for user code, ``"library"`` for other people's code,
+            ``"unknown"`` if it cannot be told.
+        hint: The annotation of a field.
+        code: The objects found in the classes, for properties and methods.
+    """
+
+    kind: MemberKind
+    hint: object = UNKNOWN
+    code: tuple[object, ...] = ()
+
+
+def normal(hint: object) -> object:
+    """A hashable annotation, without the wrappers that do not matter here."""
+    for _ in range(8):
+        origin = typing.get_origin(hint)
+        name = getattr(origin, "_name", None) or getattr(origin, "__name__", None)
+        if origin is typing.Annotated or name in _WRAPPERS:
+            hint = typing.get_args(hint)[0]
+        elif isinstance(hint, typing.NewType):
+            hint = hint.__supertype__
+        elif type(hint).__name__ == "TypeAliasType":
+            hint = getattr(hint, "__value__", UNKNOWN)
+        else:
+            break
+    if hint in (Any, object, None, inspect.Parameter.empty) or isinstance(
+        hint, (str, typing.TypeVar, typing.ForwardRef)
+    ):
+        return type(None) if hint is None else UNKNOWN
+    try:
+        hash(hint)
+    except TypeError:
+        return UNKNOWN
+    return hint
+
+
+def alternatives(hint: object) -> tuple[object, ...]:
+    """The members of a union without ``None``, or the annotation itself."""
+    hint = normal(hint)
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        found: list[object] = []
+        for arg in typing.get_args(hint):
+            found.extend(a for a in alternatives(arg) if a is not type(None))
+        return tuple(found) or (UNKNOWN,)
+    return (hint,)
+
+
+def runtime_class(hint: object) -> type | None:
+    """The class an annotation without unions stands for."""
+    if hint is UNKNOWN:
+        return None
+    origin = typing.get_origin(hint)
+    if origin is Literal:
+        return str if all(isinstance(a, str) for a in typing.get_args(hint)) else int
+    found = origin or hint
+    if isinstance(found, type) and not getattr(found, "_is_protocol", False):
+        return found
+    return None
+
+
+def classes(hint: object) -> tuple[type, ...]:
+    """The classes a value may have, subclasses apart; empty if not known."""
+    found = []
+    for alternative in alternatives(hint):
+        cls = runtime_class(alternative)
+        if cls is None:
+            return ()
+        found.append(cls)
+    return tuple(found)
+
+
+def is_scalar(hint: object) -> bool:
+    """Whether values of this annotation cannot be changed in place."""
+    found = classes(hint)
+    return bool(found) and all(issubclass(c, _SCALARS) for c in found)
+
+
+def is_typed_dict(cls: type) -> bool:
+    """Whether a class is a ``TypedDict``."""
+    return issubclass(cls, dict) and hasattr(cls, "__total__")
+
+
+def is_mapping(hint: object) -> bool | None:
+    """Whether values are plain mappings; ``None`` if that is not known."""
+    found = classes(hint)
+    if not found:
+        return None
+    return all(
+        issubclass(c, Mapping) and (is_typed_dict(c) or is_library_module(c.__module__))
+        for c in found
+    )
+
+
+def is_sequence(hint: object) -> bool:
+    """Whether slices of the value are certain to be new containers."""
+    found = classes(hint)
+    usual = (list, tuple, str, bytes, collections.deque, range)
+    return bool(found) and all(
+        issubclass(c, usual) or c in (collections.abc.Sequence, collections.abc.MutableSequence)
+        for c in found
+    )
+
+
+_fields: weakref.WeakKeyDictionary[type, dict[str, object] | None] = weakref.WeakKeyDictionary()
+
+
+def fields(cls: type) -> dict[str, object] | None:
+    """Annotations of the data fields of a model, dataclass, TypedDict or named tuple.
+
+    Returns:
+        Name to annotation, or ``None`` for any other class.
+    """
+    try:
+        return _fields[cls]
+    except KeyError:
+        pass
+    found = _fields[cls] = _read_fields(cls)
+    return found
+
+
+def _read_fields(cls: type) -> dict[str, object] | None:
+    model = getattr(cls, "model_fields", None) if is_model(cls) else None
+    names: collections.abc.Iterable[str]
+    if isinstance(model, Mapping):
+        names = model
+    elif dataclasses.is_dataclass(cls):
+        names = [f.name for f in dataclasses.fields(cls)]
+    elif is_typed_dict(cls):
+        names = resolved(cls)
+    elif issubclass(cls, tuple) and hasattr(cls, "_fields"):
+        names = cls._fields
+    else:
+        return None
+    hints = resolved(cls)
+    return {name: normal(hints.get(name, UNKNOWN)) for name in names}
+
+
+def resolved(thing: object) -> dict[str, object]:
+    """The resolved annotations of a class or function, raw ones where that fails."""
+    try:
+        return dict(typing.get_type_hints(thing, include_extras=True))
+    except Exception:  # noqa: BLE001 - resolving a user's annotations runs any code
+        raw = getattr(thing, "__annotations__", None)
+        return dict(raw) if isinstance(raw, Mapping) else {}
+
+
+@functools.lru_cache(maxsize=1024)
+def is_model(cls: type) -> bool:
+    """Whether a class is a Pydantic model."""
+    return any(
+        c.__name__ == "BaseModel" and c.__module__.partition(".")[0] == "pydantic"
+        for c in cls.__mro__
+    )
+
+
+def is_user_class(cls: type) -> bool:
+    """Whether a class is the user's, as opposed to a library's."""
+    return not is_library_module(cls.__module__)
+
+
+def element(hint: object) -> object:
+    """The annotation of what iterating over a value yields."""
+    found = alternatives(hint)
+    if len(found) != 1:
+        return UNKNOWN
+    args = typing.get_args(found[0])
+    cls = runtime_class(found[0])
+    if cls is None or not args:
+        return UNKNOWN
+    if issubclass(cls, tuple):
+        return normal(args[0]) if len(args) == 2 and args[1] is Ellipsis else UNKNOWN
+    return normal(args[0])
+
+
+def item(hint: object, key: str | None) -> object:
+    """The annotation of ``value[key]``; ``None`` stands for a key that is not known."""
+    found = alternatives(hint)
+    if len(found) != 1:
+        return UNKNOWN
+    cls = runtime_class(found[0])
+    if cls is None:
+        return UNKNOWN
+    if is_typed_dict(cls):
+        return (fields(cls) or {}).get(key, UNKNOWN) if key is not None else UNKNOWN
+    args = typing.get_args(found[0])
+    if issubclass(cls, Mapping):
+        return normal(args[1]) if len(args) == 2 else UNKNOWN
+    return element(hint)
+
+
+def lineage(cls: type) -> tuple[type, ...] | None:
+    """A class and all its known subclasses, or ``None`` if they are too many."""
+    found = [cls]
+    for known in found:
+        if len(found) > _MAX_SUBCLASSES:
+            return None
+        kin: list[type] = type.__subclasses__(known)
+        found.extend(c for c in kin if c not in found)
+    return tuple(found)
+
+
+def static(cls: type, name: str) -> object:
+    """``cls.name`` without running any code; ``UNKNOWN`` if there is none."""
+    for base in cls.__mro__:
+        if name in base.__dict__:
+            return base.__dict__[name]
+    return UNKNOWN
+
+
+def member(hint: object, name: str) -> Member:
+    """What ``value.name`` is for values of this annotation."""
+    found = [_member(cls, name) for cls in classes(hint)]
+    if not found:
+        return Member("unknown")
+    kinds = {m.kind for m in found}
+    if len(kinds) > 1:
+        return Member("unknown")
+    hints = {m.hint for m in found}
+    return Member(
+        found[0].kind,
+        found[0].hint if len(hints) == 1 else UNKNOWN,
+        tuple(code for m in found for code in m.code),
+    )
+
+
+def _member(cls: type, name: str) -> Member:
+    own = fields(cls)
+    if own is not None and is_typed_dict(cls):
+        own = None
+    family = lineage(cls)
+    if not is_user_class(cls):
+        # Subclasses of library classes are too many to follow, and seldom matter.
+        if own is not None and name in own:
+            return Member("field", own[name])
+        return Member("library")
+    if family is None:
+        return Member("unknown")
+    attributes = [static(c, name) for c in family]
+    if own is not None and name in own:
+        plain = not any(_computes(a) for a in attributes) and not _intercepts(family)
+        return Member("field", own[name]) if plain else Member("unknown")
+    known = tuple({id(a): a for a in attributes if a is not UNKNOWN}.values())
+    if not known or _intercepts(family):
+        return Member("unknown")
+    if all(isinstance(a, (property, functools.cached_property)) for a in known):
+        return Member("property", code=known)
+    if all(isinstance(a, (types.FunctionType, staticmethod, classmethod)) for a in known):
+        owners = [c for c in cls.__mro__ if name in c.__dict__]
+        if owners and is_library_module(owners[0].__module__) and len(known) == 1:
+            return Member("library")
+        return Member("method", code=known)
+    return Member("unknown")
+
+
+def _computes(attribute: object) -> bool:
+    """Whether a class attribute turns access to a field into a call."""
+    if attribute is UNKNOWN or isinstance(attribute, types.MemberDescriptorType):
+        return False
+    return hasattr(type(attribute), "__get__")
+
+
+def _intercepts(family: tuple[type, ...]) -> bool:
+    """Whether user code sees every attribute access of a class."""
+    return any(
+        name in base.__dict__ and is_user_class(base)
+        for cls in family
+        for base in cls.__mro__
+        for name in ("__getattribute__", "__getattr__")
+    )
+
+
+def lacks(hint: object, name: str) -> bool:
+    """Whether no value of this annotation has such an attribute, as far as is known.
+
+    Code that uses it all the same expects something else, such as a mapping.
+    """
+    for cls in classes(hint):
+        family = lineage(cls)
+        if family is None or _intercepts(family):
+            return False
+        if name in (fields(cls) or ()) or any(static(c, name) is not UNKNOWN for c in family):
+            return False
+    return True
+
+
+def setter_is_plain(hint: object, name: str) -> bool:
+    """Whether ``value.name = x`` changes that one field and nothing else."""
+    found = classes(hint)
+    if not found or member(hint, name).kind != "field":
+        return False
+    for cls in found:
+        for kin in lineage(cls) or ():
+            config = getattr(kin, "model_config", None)
+            if isinstance(config, Mapping) and config.get("validate_assignment"):
+                return False
+            if any("__setattr__" in b.__dict__ and is_user_class(b) for b in kin.__mro__):
+                return False
+    return True

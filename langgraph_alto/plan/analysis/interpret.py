@@ -1,0 +1,477 @@
+"""Statements: how control flows through a function, abstractly.
+
+Branches join, loops run until nothing new turns up, and a handler may start
+from any point of its ``try`` body. Names that inner functions capture are not
+followed in order; see ``machine``.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+import types
+from collections.abc import Callable, Iterable
+
+from langgraph_alto.plan.analysis import access
+from langgraph_alto.plan.analysis.expressions import (
+    bind,
+    bind_name,
+    combine,
+    evaluate,
+    make_function,
+    resolve,
+    test,
+    use,
+)
+from langgraph_alto.plan.analysis.hints import is_scalar
+from langgraph_alto.plan.analysis.machine import Frame, GiveUp, Jumps, Machine, covers, merge, wrap
+from langgraph_alto.plan.analysis.patterns import match_pattern
+from langgraph_alto.plan.analysis.source import is_library_module
+from langgraph_alto.plan.analysis.values import (
+    NONE,
+    NOTHING,
+    OPAQUE,
+    PLAIN,
+    USER_OPAQUE,
+    Alloc,
+    Args,
+    Func,
+    Method,
+    Obj,
+    Opaque,
+    Ref,
+    Value,
+    one,
+)
+
+_MAX_ROUNDS = 24
+
+
+def execute(machine: Machine, frame: Frame) -> None:
+    """Interpret the body of a frame's function."""
+    node = frame.node
+    if isinstance(node, ast.Lambda):
+        _returned(machine, frame, evaluate(machine, frame, node.body))
+        return
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        block(machine, frame, node.body)
+        if not frame.dead:
+            _returned(machine, frame, NONE)
+
+
+def _returned(machine: Machine, frame: Frame, value: Value) -> None:
+    if not covers(frame.returns, value):
+        frame.returns |= value
+        machine.changed |= frame.results_seen
+    if frame.depth == 1:
+        for atom in value:
+            machine.origins.setdefault(atom, (machine.rec.file, machine.rec.line))
+
+
+def block(machine: Machine, frame: Frame, body: Iterable[ast.stmt]) -> None:
+    """Interpret statements in order, until one that does not go on."""
+    for statement in body:
+        if frame.dead:
+            return
+        machine.tick()
+        machine.rec.line = statement.lineno
+        handler = _HANDLERS.get(type(statement))
+        if handler is None:
+            raise GiveUp(f"statement {type(statement).__name__} is not understood")
+        handler(machine, frame, statement)
+        for index, env in enumerate(frame.tries):
+            frame.tries[index] = merge(env, frame.env)
+
+
+def _expression(machine: Machine, frame: Frame, node: ast.Expr) -> None:
+    evaluate(machine, frame, node.value)
+
+
+def _assign(machine: Machine, frame: Frame, node: ast.Assign) -> None:
+    value = evaluate(machine, frame, node.value)
+    for target in node.targets:
+        bind(machine, frame, target, value)
+
+
+def _annotated(machine: Machine, frame: Frame, node: ast.AnnAssign) -> None:
+    if node.value is not None:
+        bind(machine, frame, node.target, evaluate(machine, frame, node.value))
+
+
+def _augmented(machine: Machine, frame: Frame, node: ast.AugAssign) -> None:
+    right = evaluate(machine, frame, node.value)
+    target = node.target
+    if isinstance(target, ast.Name):
+        old = resolve(machine, frame, target.id)
+        bind_name(machine, frame, target.id, _in_place(machine, old, right, node))
+    elif isinstance(target, ast.Attribute):
+        base = evaluate(machine, frame, target.value)
+        old = access.get_attribute(machine, base, target.attr, target)
+        access.set_attribute(machine, base, target.attr, _in_place(machine, old, right, node))
+    else:
+        base = evaluate(machine, frame, target.value)
+        key = evaluate(machine, frame, target.slice)
+        use(machine, key, "is used as a key")
+        if isinstance(target.slice, ast.Slice):
+            old = access.slice_of(machine, base, target)
+        else:
+            old = access.get_item(machine, base, key, target)
+        access.set_item(machine, base, key, _in_place(machine, old, right, node))
+
+
+def _in_place(machine: Machine, old: Value, right: Value, node: ast.AugAssign) -> Value:
+    """``old += right``: lists and sets change themselves, numbers do not."""
+    use(machine, right, "is an operand")
+    found = NOTHING
+    for atom in old:
+        if isinstance(atom, Ref):
+            machine.read(one(atom), lambda: "the whole state is an operand")
+            if is_scalar(atom.hint):
+                found |= PLAIN
+                continue
+            why = "an augmented assignment changes lists, sets and arrays in place"
+            machine.mutate(one(atom), why)
+            each = access.elements(machine, right, node)
+            machine.keep(atom.path, None, right | each)
+            found |= one(atom) | PLAIN
+        elif isinstance(atom, Alloc):
+            cell = machine.cells[atom.site]
+            method = "update" if cell.kind in ("dict", "set") else "extend"
+            if cell.kind == "tuple":
+                each = access.elements(machine, one(atom) | right, node)
+                found |= machine.container("tuple", node, each)
+                continue
+            if cell.kind == "instance":
+                machine.put_rest(cell, right)
+            else:
+                machine.apply(machine, one(Method(atom, method)), Args([right]), node)
+            found |= one(atom)
+        elif isinstance(atom, Obj):
+            machine.keep_real(atom.obj, "[]", right | access.elements(machine, right, node))
+            found |= one(atom) | machine.opaque(node)
+        else:
+            found |= combine(machine, one(atom), right, node.op, node)
+    return found
+
+
+def _return(machine: Machine, frame: Frame, node: ast.Return) -> None:
+    value = NONE if node.value is None else evaluate(machine, frame, node.value)
+    _returned(machine, frame, value)
+    _leave(frame)
+
+
+def _leave(frame: Frame) -> None:
+    """Control does not reach what follows; handlers around may still run."""
+    for index, env in enumerate(frame.tries):
+        frame.tries[index] = merge(env, frame.env)
+    frame.dead = True
+
+
+# -- branches and loops -----------------------------------------------------------
+
+
+def _if(machine: Machine, frame: Frame, node: ast.If) -> None:
+    test(machine, frame, node.test)
+    _branches(machine, frame, (node.body, node.orelse))
+
+
+def _branches(machine: Machine, frame: Frame, bodies: Iterable[list[ast.stmt]]) -> None:
+    before = frame.env
+    ends: list[dict[str, Value]] = []
+    for body in bodies:
+        frame.env, frame.dead = dict(before), False
+        block(machine, frame, body)
+        if not frame.dead:
+            ends.append(frame.env)
+    _join(frame, ends, before)
+
+
+def _join(frame: Frame, ends: list[dict[str, Value]], fallback: dict[str, Value]) -> None:
+    frame.dead = not ends
+    frame.env = merge(*ends) if ends else fallback
+
+
+def _loop(
+    machine: Machine,
+    frame: Frame,
+    head: Callable[[], None],
+    body: list[ast.stmt],
+    orelse: list[ast.stmt],
+) -> None:
+    jumps = Jumps()
+    entry = dict(frame.env)
+    for _ in range(_MAX_ROUNDS):
+        frame.env, frame.dead = dict(entry), False
+        frame.loops.append(jumps)
+        try:
+            head()
+            block(machine, frame, body)
+        finally:
+            frame.loops.pop()
+        ends = [entry, *jumps.continues]
+        if not frame.dead:
+            ends.append(frame.env)
+        after = merge(*ends)
+        if after == entry:
+            break
+        entry = after
+    else:
+        raise GiveUp("a loop does not settle")
+    frame.env, frame.dead = dict(entry), False
+    head()
+    block(machine, frame, orelse)
+    ends = list(jumps.breaks)
+    if not frame.dead:
+        ends.append(frame.env)
+    _join(frame, ends, entry)
+
+
+def _for(machine: Machine, frame: Frame, node: ast.For | ast.AsyncFor) -> None:
+    source = evaluate(machine, frame, node.iter)
+    before = dict(frame.env)
+
+    def head() -> None:
+        each = access.elements(machine, source, node.iter)
+        bind(machine, frame, node.target, each)
+
+    _loop(machine, frame, head, node.body, node.orelse)
+    if not frame.dead:
+        # The loop may not have run at all: its target keeps its old value.
+        frame.env = merge(frame.env, before)
+
+
+def _while(machine: Machine, frame: Frame, node: ast.While) -> None:
+    _loop(machine, frame, lambda: test(machine, frame, node.test), node.body, node.orelse)
+
+
+def _break(machine: Machine, frame: Frame, node: ast.Break) -> None:
+    frame.loops[-1].breaks.append(dict(frame.env))
+    _leave(frame)
+
+
+def _continue(machine: Machine, frame: Frame, node: ast.Continue) -> None:
+    frame.loops[-1].continues.append(dict(frame.env))
+    _leave(frame)
+
+
+def _match(machine: Machine, frame: Frame, node: ast.Match) -> None:
+    subject = evaluate(machine, frame, node.subject)
+    before = frame.env
+    ends: list[dict[str, Value]] = [before]
+    for case in node.cases:
+        frame.env, frame.dead = dict(before), False
+        match_pattern(machine, frame, case.pattern, subject)
+        # What a pattern bound stays bound even if its guard then fails.
+        if case.guard is not None:
+            test(machine, frame, case.guard)
+        before = merge(before, frame.env)
+        block(machine, frame, case.body)
+        if not frame.dead:
+            ends.append(frame.env)
+    ends.append(before)
+    _join(frame, ends, before)
+
+
+# -- with, try --------------------------------------------------------------------
+
+
+def _with(machine: Machine, frame: Frame, node: ast.With | ast.AsyncWith) -> None:
+    for item in node.items:
+        context = evaluate(machine, frame, item.context_expr)
+        entered = _entered(machine, context, item.context_expr)
+        if item.optional_vars is not None:
+            bind(machine, frame, item.optional_vars, entered)
+    before = dict(frame.env)
+    # A context manager may swallow what its body raises.
+    frame.tries.append(before)
+    block(machine, frame, node.body)
+    reached = frame.tries.pop()
+    frame.env = reached if frame.dead else merge(frame.env, reached)
+    frame.dead = False
+
+
+def _entered(machine: Machine, context: Value, node: ast.AST) -> Value:
+    found = NOTHING
+    for atom in context:
+        if isinstance(atom, Alloc):
+            cell = machine.cell(atom)
+            if cell.kind == "instance":
+                for name in ("__enter__", "__aenter__", "__exit__", "__aexit__"):
+                    if cell.cls is not None and hasattr(cell.cls, name):
+                        result = machine.apply(machine, one(Method(atom, name)), Args(), node)
+                        found |= result if "enter" in name else NOTHING
+                found |= cell.rest
+            else:
+                found |= cell.everything()
+        elif isinstance(atom, Ref):
+            machine.read(one(atom), lambda: "the whole state is a context manager")
+            found |= one(atom)
+        elif isinstance(atom, Obj):
+            machine.apply(machine, one(Method(atom, "__enter__")), Args(), node)
+            found |= one(atom) | machine.opaque(node)
+        elif isinstance(atom, Opaque):
+            found |= one(atom)
+        else:
+            found |= machine.opaque(node)
+    return found
+
+
+def _try(machine: Machine, frame: Frame, node: ast.Try) -> None:
+    frame.tries.append(dict(frame.env))
+    block(machine, frame, node.body)
+    thrown = frame.tries.pop()
+    ends: list[dict[str, Value]] = []
+    anywhere = [thrown]
+    if not frame.dead:
+        block(machine, frame, node.orelse)
+    anywhere.append(frame.env)
+    if not frame.dead:
+        ends.append(frame.env)
+    for handler in node.handlers:
+        frame.env, frame.dead = dict(thrown), False
+        if handler.type is not None:
+            use(machine, evaluate(machine, frame, handler.type), "is an exception")
+        if handler.name is not None:
+            bind_name(machine, frame, handler.name, machine.opaque(handler))
+        frame.tries.append(dict(frame.env))
+        block(machine, frame, handler.body)
+        anywhere.append(frame.tries.pop())
+        if not frame.dead:
+            ends.append(frame.env)
+    if not node.finalbody:
+        _join(frame, ends, thrown)
+        return
+    gone = not ends
+    frame.env, frame.dead = merge(*anywhere, *ends), False
+    block(machine, frame, node.finalbody)
+    frame.dead = frame.dead or gone
+
+
+def _raise(machine: Machine, frame: Frame, node: ast.Raise) -> None:
+    for part in (node.exc, node.cause):
+        if part is not None:
+            use(machine, evaluate(machine, frame, part), "is raised")
+    _leave(frame)
+
+
+def _assert(machine: Machine, frame: Frame, node: ast.Assert) -> None:
+    test(machine, frame, node.test)
+    if node.msg is not None:
+        use(machine, evaluate(machine, frame, node.msg), "is part of a message")
+
+
+def _delete(machine: Machine, frame: Frame, node: ast.Delete) -> None:
+    for target in node.targets:
+        _delete_target(machine, frame, target)
+
+
+def _delete_target(machine: Machine, frame: Frame, target: ast.expr) -> None:
+    if isinstance(target, (ast.Tuple, ast.List)):
+        for part in target.elts:
+            _delete_target(machine, frame, part)
+    elif isinstance(target, ast.Attribute):
+        base = evaluate(machine, frame, target.value)
+        refs = frozenset(a for a in base if isinstance(a, Ref))
+        access.set_attribute(machine, refs, target.attr, NOTHING)
+    elif isinstance(target, ast.Subscript):
+        base = evaluate(machine, frame, target.value)
+        key = evaluate(machine, frame, target.slice)
+        use(machine, key, "is used as a key")
+        refs = frozenset(a for a in base if isinstance(a, Ref))
+        access.set_item(machine, refs, key, NOTHING)
+
+
+# -- definitions and imports ------------------------------------------------------
+
+
+def _function(machine: Machine, frame: Frame, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+    value = make_function(machine, frame, node)
+    for decorator in reversed(node.decorator_list):
+        wrapper = evaluate(machine, frame, decorator)
+        machine.rec.line = decorator.lineno
+        made = machine.apply(machine, wrapper, Args([value]), decorator)
+        known = all(isinstance(a, (Func, Alloc)) for a in made) and made
+        value = made if known else made | value
+    bind_name(machine, frame, node.name, value)
+
+
+def _class(machine: Machine, frame: Frame, node: ast.ClassDef) -> None:
+    for part in (*node.decorator_list, *node.bases, *(k.value for k in node.keywords)):
+        use(machine, evaluate(machine, frame, part), "is part of a class")
+    key = ("class", frame.index, id(node))
+    inner = machine.frame_for(key, node, frame.scope, frame, frame.depth)
+    inner.env, inner.dead = {}, False
+    machine.stack.append(inner)
+    try:
+        block(machine, inner, node.body)
+    finally:
+        machine.stack.pop()
+    for value in (*inner.env.values(), *inner.shared.values()):
+        use(machine, value, "is part of a class")
+    bind_name(machine, frame, node.name, USER_OPAQUE)
+
+
+def _import(machine: Machine, frame: Frame, node: ast.Import) -> None:
+    for alias in node.names:
+        full = sys.modules.get(alias.name)
+        top = alias.name if alias.asname else alias.name.partition(".")[0]
+        module = full if alias.asname else sys.modules.get(top)
+        value = _imported(module, alias.name)
+        bind_name(machine, frame, alias.asname or top, value)
+
+
+def _imported(obj: object, module: str) -> Value:
+    if obj is not None:
+        return wrap(obj)
+    return OPAQUE if is_library_module(module) else USER_OPAQUE
+
+
+def _import_from(machine: Machine, frame: Frame, node: ast.ImportFrom) -> None:
+    name = node.module or ""
+    if node.level:
+        package = str(frame.scope.globals.get("__package__") or "")
+        parts = package.split(".")
+        name = ".".join([*parts[: len(parts) - node.level + 1], *([name] if name else [])])
+    module = sys.modules.get(name)
+    for alias in node.names:
+        if isinstance(module, types.ModuleType) and alias.name in vars(module):
+            value = access.see(machine, vars(module)[alias.name])
+        else:
+            value = _imported(sys.modules.get(f"{name}.{alias.name}"), name)
+        bind_name(machine, frame, alias.asname or alias.name, value)
+
+
+def _nothing(machine: Machine, frame: Frame, node: ast.stmt) -> None:
+    return None
+
+
+_HANDLERS: dict[type[ast.stmt], Callable[..., None]] = {
+    ast.Expr: _expression,
+    ast.Assign: _assign,
+    ast.AnnAssign: _annotated,
+    ast.AugAssign: _augmented,
+    ast.Return: _return,
+    ast.If: _if,
+    ast.For: _for,
+    ast.AsyncFor: _for,
+    ast.While: _while,
+    ast.Break: _break,
+    ast.Continue: _continue,
+    ast.Match: _match,
+    ast.With: _with,
+    ast.AsyncWith: _with,
+    ast.Try: _try,
+    ast.Raise: _raise,
+    ast.Assert: _assert,
+    ast.Delete: _delete,
+    ast.FunctionDef: _function,
+    ast.AsyncFunctionDef: _function,
+    ast.ClassDef: _class,
+    ast.Import: _import,
+    ast.ImportFrom: _import_from,
+    ast.Global: _nothing,
+    ast.Nonlocal: _nothing,
+    ast.Pass: _nothing,
+}
+if hasattr(ast, "TryStar"):
+    _HANDLERS[ast.TryStar] = _try

@@ -1,0 +1,428 @@
+"""Method calls: on state objects, on objects the code made, on real objects."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import types
+
+from langgraph_alto.plan.analysis import access, hints, runnables
+from langgraph_alto.plan.analysis.catalogue import ALIASING, COPIES, FRESH, HARMLESS, MUTATORS
+from langgraph_alto.plan.analysis.machine import Machine, wrap
+from langgraph_alto.plan.analysis.source import is_library_file, is_library_module
+from langgraph_alto.plan.analysis.unseen import call_unseen, change_reachable
+from langgraph_alto.plan.analysis.values import (
+    NONE,
+    NOTHING,
+    OPAQUE,
+    PLAIN,
+    UNKNOWN,
+    Alloc,
+    Args,
+    Atom,
+    Cell,
+    Const,
+    Kind,
+    Obj,
+    Opaque,
+    Plain,
+    Ref,
+    Value,
+    join,
+    one,
+    strings,
+)
+
+_NO_RESULT = frozenset(
+    "append extend insert remove clear sort reverse update add discard difference_update "
+    "intersection_update symmetric_difference_update appendleft extendleft rotate".split()
+)
+
+
+def call_method(machine: Machine, receiver: Atom, name: str, args: Args, node: ast.AST) -> Value:
+    """``receiver.name(*args)``."""
+    if isinstance(receiver, Ref):
+        if not receiver.path and receiver.exact:
+            return _on_state(machine, receiver, name, args, node)
+        return _on_ref(machine, receiver, name, args, node)
+    if isinstance(receiver, Alloc):
+        cell = machine.cell(receiver)
+        if cell.kind in ("instance", "command", "send", "partial"):
+            return _on_instance(machine, receiver, cell, name, args, node)
+        return _on_container(machine, receiver, cell, name, args, node)
+    if isinstance(receiver, Obj):
+        return _on_real(machine, receiver.obj, name, args, node)
+    if isinstance(receiver, (Const, Plain)):
+        call_unseen(machine, args, name, node, user=False, name=("builtins", name))
+        return _formatted(receiver, name, args)
+    user = isinstance(receiver, Opaque) and receiver.user
+    found = call_unseen(machine, args, f".{name}", node, user=user and name not in HARMLESS)
+    return one(receiver) if name in ALIASING and isinstance(receiver, Opaque) else found
+
+
+def _formatted(receiver: Const | Plain, name: str, args: Args) -> Value:
+    if isinstance(receiver, Const) and isinstance(receiver.value, str) and not args.kw:
+        if name in ("lower", "upper", "strip", "title", "capitalize") and not args.pos:
+            return one(Const(getattr(receiver.value, name)()))
+    return PLAIN
+
+
+# -- the state itself -------------------------------------------------------------
+
+
+def _on_state(machine: Machine, ref: Ref, name: str, args: Args, node: ast.AST) -> Value:
+    found = hints.member(ref.hint, name)
+    if found.kind == "method":
+        return _follow(machine, ref, found.code, name, args, node)
+    usual = name in access.DICT_METHODS or name.startswith("__")
+    if hints.is_mapping(ref.hint) or (usual and hints.lacks(ref.hint, name)):
+        return _on_state_dict(machine, ref, name, args, node)
+    if found.kind == "field":
+        value = access.get_attribute(machine, one(ref), name, node)
+        return machine.apply(machine, value, args, node)
+    machine.rec.read((), f"`.{name}()` may read all of the state")
+    call_unseen(machine, args, f".{name}", node, user=False)
+    if (found.kind != "library" or name in MUTATORS) and name not in HARMLESS:
+        machine.rec.mutate((), f"`.{name}()` may change anything in the state")
+    return machine.opaque(node)
+
+
+def _on_state_dict(machine: Machine, ref: Ref, name: str, args: Args, node: ast.AST) -> Value:
+    state = one(ref)
+    keys = strings(args.get(0))
+    known = keys is not None and not args.star
+    if name in ("get", "__getitem__", "pop", "setdefault") and known:
+        found = access.get_item(machine, state, args.get(0), node)
+        if name in ("pop", "setdefault"):
+            for key in keys or ():
+                machine.rec.store(key, "")
+                if name == "setdefault":
+                    machine.keep((), key, args.get(1))
+        default = NONE if name != "__getitem__" and len(args.pos) < 2 else NOTHING
+        return found | args.get(1, "default") | default
+    if name == "__contains__" and known:
+        access.get_item(machine, state, args.get(0), node)
+        return PLAIN
+    if name in ("__setitem__", "__delitem__"):
+        access.set_item(machine, state, args.get(0), args.get(1))
+        return NONE
+    if name == "update":
+        _update_state(machine, ref, args, node)
+        return NONE
+    if name == "clear":
+        machine.rec.store(None, "the state is cleared")
+        return NONE
+    machine.rec.read((), f"`.{name}()` reads all keys of the state")
+    if name in ("pop", "popitem", "setdefault"):
+        machine.rec.store(None, f"`.{name}()` changes an unknown key")
+        machine.keep((), None, args.get(1))
+    call_unseen(machine, args, f".{name}", node, user=False)
+    each = access.inner(machine, ref)
+    if name in ("copy", "__copy__"):
+        value, cell = machine.alloc("state", node)
+        machine.put_rest(cell, each)
+        machine.loosen(cell)
+        return value
+    if name == "keys":
+        return PLAIN
+    if name == "items":
+        return _pairs(machine, PLAIN, each, node)
+    return machine.container("list", node, each) | each
+
+
+def _update_state(machine: Machine, ref: Ref, args: Args, node: ast.AST) -> None:
+    for key, value in args.kw.items():
+        machine.rec.store(key, "")
+        machine.keep((), key, value)
+    if args.star or args.kwstar:
+        machine.rec.store(None, "the state is updated with unknown keys")
+        machine.keep((), None, args.star | args.kwstar)
+    for value in args.pos:
+        _merge_into(machine, one(ref), value, node)
+
+
+def _merge_into(machine: Machine, target: Value, source: Value, node: ast.AST) -> None:
+    """``target.update(source)`` for a source of any kind."""
+    for atom in source:
+        cell = machine.cell(atom) if isinstance(atom, Alloc) else None
+        if cell is not None and cell.kind in ("dict", "state"):
+            for key, value in cell.fields.items():
+                access.set_item(machine, target, wrap(key), value)
+            if cell.open or cell.rest:
+                access.set_item(machine, target, PLAIN, cell.rest | OPAQUE)
+            continue
+        if isinstance(atom, Obj) and type(atom.obj) is dict:
+            for key, real in tuple(atom.obj.items()):
+                access.set_item(machine, target, wrap(key), wrap(real))
+            continue
+        access.escape(machine, one(atom), lambda: "the whole state is copied")
+        inner = NOTHING
+        for element in access.elements(machine, one(atom), node):
+            inner |= one(element)
+            if isinstance(element, Alloc):
+                inner |= machine.cell(element).everything()
+        if isinstance(atom, Ref):
+            inner |= access.inner(machine, atom)
+        access.set_item(machine, target, PLAIN, inner | OPAQUE)
+
+
+# -- objects in the state ---------------------------------------------------------
+
+
+def _follow(
+    machine: Machine,
+    receiver: Atom,
+    code: tuple[object, ...],
+    name: str,
+    args: Args,
+    node: ast.AST,
+) -> Value:
+    """Call methods of a class whose source may be followed."""
+    found = NOTHING
+    for attribute in code:
+        if isinstance(attribute, staticmethod):
+            found |= machine.apply(machine, wrap(attribute.__func__), args, node)
+            continue
+        function = attribute.__func__ if isinstance(attribute, classmethod) else attribute
+        bound = OPAQUE if isinstance(attribute, classmethod) else one(receiver)
+        if isinstance(function, types.FunctionType) and is_library_file(
+            function.__code__.co_filename
+        ):
+            found |= _by_name(machine, receiver, name, args, node, library=True)
+            continue
+        full = Args([bound, *args.pos], args.star, args.kw, args.kwstar)
+        found |= machine.apply(machine, wrap(function), full, node)
+    return found
+
+
+def _on_ref(machine: Machine, ref: Ref, name: str, args: Args, node: ast.AST) -> Value:
+    found = hints.member(ref.hint, name)
+    if found.kind == "method":
+        return _follow(machine, ref, found.code, name, args, node)
+    return _by_name(machine, ref, name, args, node, library=found.kind == "library")
+
+
+def _by_name(
+    machine: Machine, receiver: Atom, name: str, args: Args, node: ast.AST, *, library: bool
+) -> Value:
+    """Call a method of which only the name says what it does."""
+    ref = receiver if isinstance(receiver, Ref) else None
+    state = one(receiver)
+    if ref is None:
+        call_unseen(machine, args, f".{name}", node, user=not library and name not in HARMLESS)
+        return machine.opaque(node)
+    scalar = hints.is_scalar(ref.hint)
+    keys = strings(args.get(0)) if args.pos else None
+    item = name in ("get", "pop", "setdefault", "__getitem__") and keys is not None
+    if item and hints.is_mapping(ref.hint) is not False:
+        value = access.get_item(machine, state, args.get(0), node)
+        value |= args.get(1, "default") | NONE
+        if name in ("pop", "setdefault"):
+            access.set_item(machine, state, args.get(0), args.get(1))
+        return value
+    if ref.path:
+        machine.rec.touched.add(ref.path)
+    machine.read(state, lambda: "the whole state is used")
+    changes = name in MUTATORS or _in_place(args)
+    if changes and not scalar:
+        machine.mutate(state, f"`.{name}()` changes it")
+        if name in ("update", "extend", "extendleft", "__ior__", "__iadd__"):
+            for value in (*args.pos, args.star):
+                machine.keep(ref.path, None, access.elements(machine, value, node) | value)
+            machine.keep(ref.path, None, join(args.kw.values()) | args.kwstar)
+        else:
+            machine.keep(ref.path, None, args.everything())
+    elif not scalar and not library and name not in HARMLESS:
+        machine.mutate(state, f"`.{name}()` may change it", certain=False)
+    call_unseen(machine, args, f".{name}", node, user=False, name=("builtins", name))
+    if scalar or name in FRESH:
+        return PLAIN
+    if name in _NO_RESULT:
+        return NONE
+    return _shared(machine, ref, name, node) | args.get(1, "default")
+
+
+def _in_place(args: Args) -> bool:
+    flag = args.kw.get("inplace", NOTHING)
+    return bool(flag) and flag != one(Const(False))
+
+
+def _shared(machine: Machine, ref: Ref, name: str, node: ast.AST) -> Value:
+    """The result of a method that may hand out parts of its receiver."""
+    hint: object = UNKNOWN
+    if hints.is_mapping(ref.hint):
+        hint = hints.item(ref.hint, None)
+    elif hints.is_sequence(ref.hint):
+        hint = hints.element(ref.hint)
+    each = access.inner(machine, ref, hint)
+    if name == "items":
+        return _pairs(machine, access.inner(machine, ref), each, node)
+    if name in ("values",):
+        return machine.container("list", node, each)
+    if name in COPIES:
+        kind: Kind = "dict" if hints.is_mapping(ref.hint) else "list"
+        copied, cell = machine.alloc(kind, node, "copy")
+        machine.put_rest(cell, each)
+        machine.loosen(cell)
+        cell.exact = False
+        if hints.classes(ref.hint) and not (
+            hints.is_mapping(ref.hint) or hints.is_sequence(ref.hint)
+        ):
+            return copied | each
+        return copied
+    if name in HARMLESS and name not in ALIASING and not hints.classes(ref.hint):
+        return machine.opaque(node)
+    return each | machine.opaque(node)
+
+
+def _pairs(machine: Machine, key: Value, value: Value, node: ast.AST) -> Value:
+    pair, cell = machine.alloc("tuple", node, "pair")
+    machine.put(cell, 0, key)
+    machine.put(cell, 1, value)
+    return machine.container("list", node, pair, "pairs")
+
+
+# -- objects the code made --------------------------------------------------------
+
+
+def _on_instance(
+    machine: Machine, atom: Alloc, cell: Cell, name: str, args: Args, node: ast.AST
+) -> Value:
+    stored = cell.fields.get(name)
+    if stored is not None:
+        return machine.apply(machine, stored, args, node)
+    attribute = UNKNOWN if cell.cls is None else hints.static(cell.cls, name)
+    if isinstance(attribute, (types.FunctionType, staticmethod, classmethod)):
+        return _follow(machine, atom, (attribute,), name, args, node)
+    if cell.rest and name in MUTATORS:
+        access.escape(machine, args.everything(), lambda: f"the state is passed to `.{name}`")
+        machine.put_rest(cell, args.everything())
+        return NONE
+    held = cell.everything()
+    library = cell.cls is None or is_library_module(cell.cls.__module__)
+    found = call_unseen(machine, args, f".{name}", node, user=not library)
+    access.escape(machine, held, lambda: f"an object that holds the state runs `.{name}`")
+    if not library:
+        change_reachable(machine, one(atom), f"`.{name}()` may change what its object holds")
+    return found | (held if name in ALIASING or cell.rest else NOTHING)
+
+
+def _on_container(
+    machine: Machine, atom: Alloc, cell: Cell, name: str, args: Args, node: ast.AST
+) -> Value:
+    if cell.kind in ("dict", "state"):
+        return _on_dict(machine, atom, cell, name, args, node)
+    each = cell.everything()
+    if name in ("append", "add", "appendleft", "insert", "push", "put", "put_nowait"):
+        machine.put_rest(cell, args.everything())
+        machine.loosen(cell)
+        return NONE
+    if name in ("extend", "update", "extendleft", "__iadd__"):
+        for value in (*args.pos, args.star):
+            machine.put_rest(cell, access.elements(machine, value, node))
+        machine.loosen(cell)
+        return NONE
+    for callback in ("key",):
+        if callback in args.kw:
+            machine.apply(machine, args.kw[callback], Args([each]), node)
+    if name in _NO_RESULT:
+        return NONE
+    if name in ("pop", "popleft", "__getitem__", "__next__", "get", "__iter__"):
+        return each or OPAQUE
+    if name in COPIES or name in ("__reversed__", "symmetric_difference"):
+        more = join(access.elements(machine, value, node) for value in args.pos)
+        return machine.container("list", node, each | more)
+    call_unseen(machine, args, f".{name}", node, user=False, name=("builtins", name))
+    return PLAIN if name in FRESH else machine.opaque(node) | each
+
+
+def _on_dict(
+    machine: Machine, atom: Alloc, cell: Cell, name: str, args: Args, node: ast.AST
+) -> Value:
+    this = one(atom)
+    if name in ("get", "pop", "__getitem__", "setdefault"):
+        default = args.get(1, "default")
+        found = access.get_item(machine, this, args.get(0), node) | default
+        if name == "setdefault":
+            access.set_item(machine, this, args.get(0), default or NONE)
+        return found | NONE
+    if name in ("__setitem__",):
+        access.set_item(machine, this, args.get(0), args.get(1))
+        return NONE
+    if name in ("update", "__ior__"):
+        for value in args.pos:
+            _merge_into(machine, this, value, node)
+        for key, value in args.kw.items():
+            machine.put(cell, key, value)
+        if args.star or args.kwstar:
+            machine.put_rest(cell, args.star | args.kwstar)
+            machine.loosen(cell)
+        return NONE if name == "update" else this
+    keys = join(wrap(k) for k in cell.fields) | (PLAIN if cell.open else NOTHING)
+    if name == "keys":
+        return machine.container("list", node, keys)
+    if name == "values":
+        return machine.container("list", node, cell.everything())
+    if name == "items":
+        return _pairs(machine, keys, cell.everything(), node)
+    if name == "popitem":
+        return _pairs(machine, keys, cell.everything(), node) | cell.everything()
+    if name in ("copy", "__copy__"):
+        value, copied = machine.alloc(cell.kind, node, "copy")
+        _copy_cell(machine, cell, copied)
+        return value
+    if name in ("clear", "__delitem__", "move_to_end"):
+        return NONE
+    call_unseen(machine, args, f".{name}", node, user=False, name=("builtins", name))
+    return PLAIN if name in FRESH else machine.opaque(node)
+
+
+def _copy_cell(machine: Machine, source: Cell, target: Cell) -> None:
+    for key, value in tuple(source.fields.items()):
+        machine.put(target, key, value)
+    machine.put_rest(target, source.rest)
+    if source.open:
+        machine.loosen(target)
+
+
+# -- real objects -----------------------------------------------------------------
+
+
+def _on_real(machine: Machine, obj: object, name: str, args: Args, node: ast.AST) -> Value:
+    stored = machine.kept_real(obj, name)
+    if stored:
+        machine.apply(machine, stored, args, node)
+    if runnables.is_runnable(obj) and name in runnables.RUN:
+        found = runnables.run(machine, obj, args.get(0, "input"), node)
+        rest = Args(args.pos[1:], NOTHING, {k: v for k, v in args.kw.items() if k != "input"})
+        call_unseen(machine, rest, f".{name}", node, user=False)
+        return machine.opaque(node) if name in runnables.MANY else found
+    cls = obj if isinstance(obj, type) else type(obj)
+    attribute = hints.static(cls, name)
+    receiver = Obj(obj)
+    if isinstance(attribute, classmethod):
+        function = attribute.__func__
+        full = Args([one(Obj(cls)), *args.pos], args.star, args.kw, args.kwstar)
+        return machine.apply(machine, wrap(function), full, node)
+    if isinstance(attribute, functools.partialmethod):
+        return call_unseen(machine, args, f".{name}", node, user=True)
+    if isinstance(attribute, (types.FunctionType, staticmethod)):
+        if isinstance(attribute, staticmethod) or isinstance(obj, type):
+            plain = attribute.__func__ if isinstance(attribute, staticmethod) else attribute
+            return machine.apply(machine, wrap(plain), args, node)
+        full = Args([one(receiver), *args.pos], args.star, args.kw, args.kwstar)
+        return machine.apply(machine, wrap(attribute), full, node)
+    if name in MUTATORS:
+        machine.keep_real(obj, "[]", args.everything())
+    if name in ("get", "__getitem__") and type(obj) is dict:
+        return access.get_item(machine, one(receiver), args.get(0), node) | args.get(1) | NONE
+    if name in ("values", "items", "pop", "popitem", "get") and type(obj) in (dict, list):
+        each = access.real_elements(machine, obj, values=True)
+        if name == "items":
+            return _pairs(machine, access.real_elements(machine, obj), each, node)
+        return machine.container("list", node, each) if name == "values" else each | NONE
+    user = not is_library_module(cls.__module__)
+    found = call_unseen(
+        machine, args, f".{name}", node, user=user, name=(cls.__module__.lstrip("_"), name)
+    )
+    return found | machine.kept_real(obj, "[]")

@@ -1,0 +1,188 @@
+"""Runnables: what LangGraph and LangChain make of functions, prompts and chains.
+
+They are recognised by what they have, not by import, so that no private module
+is needed and other versions work.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import types
+
+from langgraph_alto.plan.analysis import access, hints
+from langgraph_alto.plan.analysis.machine import Machine, wrap
+from langgraph_alto.plan.analysis.unseen import call_unseen
+from langgraph_alto.plan.analysis.values import (
+    NOTHING,
+    OPAQUE,
+    Alloc,
+    Args,
+    Value,
+    const,
+    one,
+)
+
+RUN = frozenset(("invoke", "ainvoke", "batch", "abatch", "stream", "astream"))
+MANY = RUN - {"invoke", "ainvoke"}
+INJECTED = ("config", "writer", "store", "previous", "runtime", "error", "run_manager")
+_INVOKERS = frozenset(("run_in_executor",))
+
+
+def is_runnable(obj: object) -> bool:
+    """Whether an object has a runnable's methods."""
+    cls = type(obj)
+    return not isinstance(obj, type) and hasattr(cls, "invoke") and hasattr(cls, "ainvoke")
+
+
+def is_graph(obj: object) -> bool:
+    """Whether an object is a compiled graph."""
+    names = " ".join(c.__name__ for c in type(obj).__mro__)
+    return "Pregel" in names or "StateGraph" in names
+
+
+def _is_a(obj: object, name: str) -> bool:
+    return any(c.__name__ == name for c in type(obj).__mro__)
+
+
+def function_of(obj: object) -> object:
+    """The function inside a ``RunnableCallable`` or ``RunnableLambda``, or ``None``.
+
+    Where a synchronous function exists, LangGraph's asynchronous one only runs
+    it in a thread, or does the same in other words; see ``both``.
+    """
+    func = _attribute(obj, "func")
+    return func if func is not None else _attribute(obj, "afunc")
+
+
+def both(obj: object) -> list[object]:
+    """The different functions of a runnable: usually one."""
+    func, afunc = _attribute(obj, "func"), _attribute(obj, "afunc")
+    found = [f for f in (func, afunc) if f is not None]
+    if len(found) == 2 and _delegates(afunc, func):
+        return [func]
+    return found
+
+
+def _attribute(obj: object, name: str) -> object:
+    try:
+        return getattr(obj, name, None)
+    except Exception:  # noqa: BLE001 - a property of the user's may do anything
+        return None
+
+
+def _delegates(afunc: object, func: object) -> bool:
+    """Whether ``afunc`` only runs ``func`` in an executor."""
+    return (
+        isinstance(afunc, functools.partial)
+        and getattr(afunc.func, "__name__", "") in _INVOKERS
+        and any(a is func or a == func for a in afunc.args)
+    )
+
+
+def run(machine: Machine, obj: object, value: Value, node: ast.AST) -> Value:
+    """Invoke a runnable with an input."""
+    if is_graph(obj):
+        return call_unseen(
+            machine, Args([value]), f"graph {getattr(obj, 'name', '')}", node, user=False
+        )
+    if _is_a(obj, "RunnableSequence") or _is_a(obj, "RunnableSeq"):
+        steps = _attribute(obj, "steps")
+        for step in steps if isinstance(steps, (list, tuple)) else ():
+            value = run(machine, step, value, node)
+        return value
+    if _is_a(obj, "RunnableParallel"):
+        return _parallel(machine, obj, value, node)
+    if _is_a(obj, "RunnableAssign"):
+        return _assign(machine, obj, value, node)
+    if _is_a(obj, "RunnablePassthrough"):
+        func = function_of(obj)
+        if func is not None:
+            call(machine, func, value, {}, node)
+        return value
+    if _is_a(obj, "RunnablePick"):
+        keys = _attribute(obj, "keys")
+        found = NOTHING
+        for key in keys if isinstance(keys, (list, tuple)) else (keys,):
+            found |= access.get_item(machine, value, wrap(key), node)
+        return found | OPAQUE
+    if _is_a(obj, "RunnableBinding"):
+        return run(machine, _attribute(obj, "bound"), value, node) | machine.opaque(node)
+    if _is_a(obj, "BasePromptTemplate"):
+        return _prompt(machine, obj, value, node)
+    functions = both(obj)
+    if functions and is_runnable(obj):
+        extra = _attribute(obj, "kwargs")
+        kwargs = dict(extra) if isinstance(extra, dict) else {}
+        results = [call(machine, f, value, kwargs, node) for f in functions]
+        return frozenset().union(*results)
+    name = getattr(obj, "name", None) or type(obj).__name__
+    return call_unseen(machine, Args([value]), str(name), node, user=False)
+
+
+def call(
+    machine: Machine, func: object, value: Value, kwargs: dict[str, object], node: ast.AST
+) -> Value:
+    """Call a node function the way LangGraph does: the input, and what is injected."""
+    given = {k: wrap(v) for k, v in kwargs.items()}
+    for name in _injectable(func):
+        given.setdefault(name, machine.opaque((func, name)))
+    return machine.apply(machine, wrap(func), Args([value], kw=given), node)
+
+
+def _injectable(func: object) -> tuple[str, ...]:
+    """Which of the keyword arguments LangGraph injects a function can take."""
+    if isinstance(func, functools.partial):
+        return tuple(n for n in _injectable(func.func) if n not in func.keywords)
+    if isinstance(func, types.MethodType):
+        func = func.__func__
+    if not isinstance(func, types.FunctionType):
+        call_method = hints.static(type(func), "__call__")
+        if not isinstance(call_method, types.FunctionType):
+            return ()
+        func = call_method
+    code = func.__code__
+    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    if code.co_flags & 0x08:
+        return INJECTED
+    return tuple(n for n in INJECTED if n in names)
+
+
+def _parallel(machine: Machine, obj: object, value: Value, node: ast.AST) -> Value:
+    steps = _attribute(obj, "steps__")
+    if not isinstance(steps, dict):
+        return call_unseen(machine, Args([value]), "RunnableParallel", node, user=False)
+    found, cell = machine.alloc("dict", obj)
+    for key, step in steps.items():
+        machine.put(cell, key, run(machine, step, value, node))
+    return found
+
+
+def _assign(machine: Machine, obj: object, value: Value, node: ast.AST) -> Value:
+    mapper = _attribute(obj, "mapper")
+    added = run(machine, mapper, value, node)
+    access.escape(machine, value, lambda: "a chain passes the whole state on")
+    found, cell = machine.alloc("dict", obj)
+    machine.loosen(cell)
+    machine.put_rest(cell, access.elements(machine, value, node))
+    for atom in added:
+        if isinstance(atom, Alloc):
+            for key, each in tuple(machine.cell(atom).fields.items()):
+                machine.put(cell, key, each)
+    return found
+
+
+def _prompt(machine: Machine, obj: object, value: Value, node: ast.AST) -> Value:
+    """A prompt template uses its variables and nothing else."""
+    names: list[str] = []
+    for attribute in ("input_variables", "optional_variables"):
+        found = _attribute(obj, attribute)
+        names.extend(found if isinstance(found, list) else ())
+    for name in names:
+        access.escape(
+            machine, access.get_item(machine, value, const(name), node), lambda: "a prompt"
+        )
+    return machine.opaque(node)
+
+
+__all__ = ["both", "call", "is_graph", "is_runnable", "one", "run"]

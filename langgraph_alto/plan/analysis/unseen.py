@@ -1,0 +1,134 @@
+"""Calls of code that is not followed, and what is assumed of them."""
+
+from __future__ import annotations
+
+import ast
+import types
+
+from langgraph_alto.plan.analysis import access
+from langgraph_alto.plan.analysis.catalogue import ARGUMENT_MUTATORS
+from langgraph_alto.plan.analysis.machine import Machine
+from langgraph_alto.plan.analysis.source import is_library_file
+from langgraph_alto.plan.analysis.values import (
+    NOTHING,
+    OPAQUE,
+    Alloc,
+    Args,
+    Atom,
+    Const,
+    Func,
+    Method,
+    Obj,
+    Ref,
+    Value,
+    aliasing,
+    one,
+)
+
+_FIRST_ARGUMENT = frozenset(("shuffle", "copyto", "place", "putmask", "fill_diagonal", "put"))
+PURE_MODULES = frozenset(
+    "builtins operator math cmath itertools functools json re copy statistics string textwrap "
+    "fractions decimal datetime uuid hashlib collections typing dataclasses".split()
+)
+
+
+def describe(node: ast.AST) -> str:
+    """How the user wrote the thing that is called."""
+    target = node.func if isinstance(node, ast.Call) else node
+    try:
+        text = ast.unparse(target)
+    except (AttributeError, ValueError, RecursionError):
+        return "something"
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def call_unseen(
+    machine: Machine,
+    args: Args,
+    label: str,
+    node: ast.AST,
+    *,
+    user: bool,
+    name: tuple[str, str] | None = None,
+) -> Value:
+    """Assume the worst that is likely of a call whose code is not seen.
+
+    Args:
+        machine: The analysis.
+        args: The arguments: all of their content counts as read.
+        label: What to call it in doubts.
+        node: The call.
+        user: Whether it may be the user's code, which may change its arguments.
+        name: Module and name of a library function.
+    """
+    passed = args.everything()
+    mutating = ARGUMENT_MUTATORS.get(name, ()) if name is not None else ()
+    if name is not None and name[1] in _FIRST_ARGUMENT:
+        mutating = (0,)
+    for index in mutating:
+        machine.mutate(args.get(index), f"`{label}` changes its argument")
+        _loosen(machine, args.get(index))
+    machine.mutate(args.kw.get("out", NOTHING), f"`{label}` writes into its argument")
+    strict = machine.strict and (name is None or name[0].partition(".")[0] not in PURE_MODULES)
+    if aliasing(passed):
+        access.escape(machine, passed, lambda: f"the whole state is passed to `{label}`")
+        if user or strict:
+            change_reachable(machine, passed, f"`{label}` may change what it is passed")
+    callbacks(machine, passed, node)
+    return machine.opaque(node, user=user)
+
+
+def change_reachable(machine: Machine, value: Value, why: str) -> None:
+    """Everything reachable from these objects may change."""
+    for atom in machine.reachable(value):
+        if isinstance(atom, Ref):
+            machine.rec.mutate(atom.path, why, certain=False)
+        elif isinstance(atom, Alloc):
+            _loosen(machine, one(atom))
+
+
+def _loosen(machine: Machine, value: Value) -> None:
+    for atom in value:
+        if isinstance(atom, Alloc):
+            cell = machine.cells[atom.site]
+            machine.loosen(cell)
+            machine.put_rest(cell, OPAQUE)
+
+
+def is_callback(atom: Atom) -> bool:
+    """Whether unseen code might call this, to an effect worth knowing."""
+    if isinstance(atom, (Func, Method)):
+        return True
+    if not isinstance(atom, Obj):
+        return False
+    obj = atom.obj
+    if isinstance(obj, types.MethodType):
+        obj = obj.__func__
+    if isinstance(obj, types.FunctionType):
+        return not is_library_file(obj.__code__.co_filename)
+    return hasattr(obj, "func") and not isinstance(obj, type)
+
+
+def callbacks(machine: Machine, passed: Value, node: ast.AST) -> None:
+    """Functions among the arguments may be called with any of the others."""
+    calls = [a for a in passed if is_callback(a)]
+    calls += [a for a in passed if isinstance(a, Alloc) and machine.cell(a).kind == "partial"]
+    if not calls:
+        return
+    others = NOTHING
+    for atom in machine.reachable(passed - frozenset(calls)):
+        others |= one(Ref(atom.path, False, atom.hint)) if isinstance(atom, Ref) else one(atom)
+        if isinstance(atom, Ref):
+            others |= one(atom)
+    useful = frozenset(a for a in others if not isinstance(a, Const))
+    for atom in calls:
+        if isinstance(atom, Obj) and not aliasing(useful):
+            continue
+        if atom in machine.escaping:
+            continue
+        machine.escaping.add(atom)
+        try:
+            args = Args(star=useful | OPAQUE, kwstar=useful | OPAQUE)
+            machine.apply(machine, one(atom), args, node)
+        finally:
+            machine.escaping.discard(atom)

@@ -31,14 +31,17 @@ def needs(task: TaskKey, tasks: Collection[TaskKey]) -> list[TaskKey]:
             return [TaskKey("plan", claim)]
         case "search":
             return [TaskKey("rephrase", claim, query, attempt)]
-        case "judge":
+        case "read":
             return [TaskKey("search", claim, query, attempt)]
+        case "judge":
+            return [TaskKey("read", claim, query, attempt)]
         case "rephrase":
             return [TaskKey("judge", claim, query, attempt - 1)]
         case "join":
-            return sorted(t for t in tasks if t.node == "judge")
+            return sorted(t for t in tasks if t.node == "judge" and t.attempt <= attempt)
         case "answer":
-            return [TaskKey("define_terms"), TaskKey("join")]
+            last = max(t for t in tasks if t.node == "join")
+            return [TaskKey("define_terms"), last]
         case unknown:
             raise ValueError(f"no dependencies are written down for node {unknown!r}")
 

@@ -1,10 +1,10 @@
 """The application: answer a question about Python, and check every claim made.
 
-                    ┌─► define_terms ─────────────────────────────────────────┐
-    START ─► find ──┤                                                         ├─► answer ─► END
-                    └─► draft ─► split ══► plan ══► search ─► judge ─► join ──┘
-                                                      ▲         │ unclear, once
-                                                      └ rephrase┘
+                    ┌─► define_terms
+    START ─► find ──┤
+                    └─► draft ─► split ══► plan ══► search ─► read ─► judge ─► join ─► answer
+                                                       ▲                │        when all are in
+                                                       └─── rephrase ◄──┘ unclear, once
 
 ``══►`` fans out: one ``plan`` for each claim, one ``search`` for each of its
 queries. This is plain LangGraph; it knows nothing of ``langgraph_alto``.
@@ -42,12 +42,13 @@ class Judgment(TypedDict):
 
     claim: int
     query: str
+    attempt: int
     verdict: Verdict
     reason: str
 
 
 class Finding(TypedDict):
-    """What all searches together say about one claim."""
+    """What the searches say together about one claim."""
 
     claim: Claim
     verdict: Verdict
@@ -62,6 +63,7 @@ class State(TypedDict, total=False):
     terms: str
     draft: str
     claims: list[Claim]
+    searches: Annotated[int, operator.add]
     judgments: Annotated[list[Judgment], operator.add]
     findings: list[Finding]
     answer: str
@@ -74,7 +76,8 @@ class Check(TypedDict, total=False):
     number: int
     query: str
     attempt: int
-    evidence: list[Document]
+    passages: list[Document]
+    notes: str
 
 
 @dataclass(frozen=True)
@@ -136,16 +139,39 @@ async def plan(state: Check, runtime: Runtime[Context]) -> Command[Literal["sear
     text = await ask(runtime.context.llm, prompts.QUERIES, claim=claim["text"])
     queries = prompts.read_queries(text, otherwise=claim["text"])
     return Command(
+        update={"searches": len(queries)},
         goto=[
             Send("search", {"claim": claim, "number": number, "query": query, "attempt": 1})
             for number, query in enumerate(queries, start=1)
-        ]
+        ],
     )
 
 
-async def search(state: Check, runtime: Runtime[Context]) -> Command[Literal["judge"]]:
+async def search(state: Check, runtime: Runtime[Context]) -> Command[Literal["read"]]:
     """Find passages for one query."""
-    evidence = await runtime.context.retriever.ainvoke(state["query"])
+    passages = await runtime.context.retriever.ainvoke(state["query"])
+    return Command(
+        goto=Send(
+            "read",
+            {
+                "claim": state["claim"],
+                "number": state["number"],
+                "query": state["query"],
+                "attempt": state["attempt"],
+                "passages": passages,
+            },
+        )
+    )
+
+
+async def read(state: Check, runtime: Runtime[Context]) -> Command[Literal["judge"]]:
+    """Note what the passages say about the claim, and leave out the rest."""
+    notes = await ask(
+        runtime.context.llm,
+        prompts.READ,
+        claim=state["claim"]["text"],
+        passages=prompts.show_passages(state["passages"]),
+    )
     return Command(
         goto=Send(
             "judge",
@@ -154,20 +180,17 @@ async def search(state: Check, runtime: Runtime[Context]) -> Command[Literal["ju
                 "number": state["number"],
                 "query": state["query"],
                 "attempt": state["attempt"],
-                "evidence": evidence,
+                "notes": notes,
             },
         )
     )
 
 
 async def judge(state: Check, runtime: Runtime[Context]) -> Command[Literal["rephrase", "join"]]:
-    """Check one claim against the passages of one query; if they do not tell, try once more."""
+    """Check the claim against the notes; if they do not tell, have it searched once more."""
     claim = state["claim"]
     reason = await ask(
-        runtime.context.llm,
-        prompts.JUDGE,
-        claim=claim["text"],
-        passages=prompts.show_passages(state["evidence"]),
+        runtime.context.llm, prompts.JUDGE, claim=claim["text"], notes=state["notes"]
     )
     verdict = prompts.read_verdict(reason)
     if verdict == "UNCLEAR" and state["attempt"] < MAX_ATTEMPTS:
@@ -182,7 +205,13 @@ async def judge(state: Check, runtime: Runtime[Context]) -> Command[Literal["rep
                 },
             )
         )
-    judgment = Judgment(claim=claim["number"], query=state["query"], verdict=verdict, reason=reason)
+    judgment = Judgment(
+        claim=claim["number"],
+        query=state["query"],
+        attempt=state["attempt"],
+        verdict=verdict,
+        reason=reason,
+    )
     return Command(update={"judgments": [judgment]}, goto="join")
 
 
@@ -192,14 +221,13 @@ async def rephrase(state: Check, runtime: Runtime[Context]) -> Command[Literal["
     text = await ask(
         runtime.context.llm, prompts.REPHRASE, claim=claim["text"], query=state["query"]
     )
-    query = prompts.read_queries(text, otherwise=claim["text"])[0]
     return Command(
         goto=Send(
             "search",
             {
                 "claim": claim,
                 "number": state["number"],
-                "query": query,
+                "query": prompts.read_queries(text, otherwise=claim["text"])[0],
                 "attempt": state["attempt"],
             },
         )
@@ -207,15 +235,25 @@ async def rephrase(state: Check, runtime: Runtime[Context]) -> Command[Literal["
 
 
 async def join(state: State) -> dict[str, Any]:
-    """Bring the judgments together, claim by claim, in the draft's order."""
+    """Bring the judgments so far together, claim by claim, in the draft's order."""
     findings = []
     for claim in state["claims"]:
         judgments = [j for j in state["judgments"] if j["claim"] == claim["number"]]
         decided = [j for j in judgments if j["verdict"] != "UNCLEAR"]
         supported = [j for j in decided if j["verdict"] == "SUPPORTED"]
-        best = (supported or decided or judgments)[0]
-        findings.append(Finding(claim=claim, verdict=best["verdict"], reason=best["reason"]))
+        best = next(iter(supported or decided or judgments), None)
+        if best is not None:
+            findings.append(Finding(claim=claim, verdict=best["verdict"], reason=best["reason"]))
     return {"findings": findings}
+
+
+def when_all_are_in(state: State) -> Literal["answer", "__end__"]:
+    """Go on once every search has been judged.
+
+    Some searches are done over, so judgments come in at different supersteps,
+    and ``join`` runs after each of these.
+    """
+    return "answer" if len(state["judgments"]) == state["searches"] else "__end__"
 
 
 async def answer(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
@@ -241,17 +279,16 @@ def build_graph() -> StateGraph[State, Context, State, State]:
     graph.add_node("split", split)
     graph.add_node("plan", plan)
     graph.add_node("search", search)
+    graph.add_node("read", read)
     graph.add_node("judge", judge)
     graph.add_node("rephrase", rephrase)
-    # Claims need a second search or not, so branches end at different times;
-    # a deferred node runs once, when all of them have.
-    graph.add_node("join", join, defer=True)
+    graph.add_node("join", join)
     graph.add_node("answer", answer)
     graph.add_edge(START, "find")
     graph.add_edge("find", "define_terms")
     graph.add_edge("find", "draft")
     graph.add_edge("draft", "split")
     graph.add_conditional_edges("split", each_claim, ["plan"])
-    graph.add_edge(["define_terms", "join"], "answer")
+    graph.add_conditional_edges("join", when_all_are_in)
     graph.add_edge("answer", END)
     return graph

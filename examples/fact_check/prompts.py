@@ -45,11 +45,16 @@ QUERIES = _prompt(
     "each on a line of its own that starts with 'QUERY:'.",
     "Claim: {claim}",
 )
-JUDGE = _prompt(
-    "You check a claim against passages of the Python language reference. "
-    "Quote what the passages say about it, passage by passage. End with a line "
-    "'VERDICT: SUPPORTED', 'VERDICT: REFUTED', or 'VERDICT: UNCLEAR' if they do not tell.",
+READ = _prompt(
+    "You read passages of the Python language reference. Quote, passage by passage, the "
+    "sentences that say something about the claim, for or against it; leave out all others.",
     "Claim: {claim}\n\nPassages:\n\n{passages}",
+)
+JUDGE = _prompt(
+    "You check a claim about the Python language against notes from the language reference. "
+    "Say in one or two sentences what decides it. End with a line "
+    "'VERDICT: SUPPORTED', 'VERDICT: REFUTED', or 'VERDICT: UNCLEAR' if the notes do not tell.",
+    "Claim: {claim}\n\nNotes:\n{notes}",
 )
 REPHRASE = _prompt(
     "A search about a claim found nothing that settles it. "

@@ -19,7 +19,8 @@ class TaskKey:
         node: The node's name.
         claim: The claim's number, from 1; 0 for tasks that serve them all.
         query: The number of the claim's query, from 1; 0 before there is one.
-        attempt: 1 for the first search, 2 after rephrasing; 0 before.
+        attempt: 1 for the first search, 2 for the one after rephrasing. For
+            ``join``, the highest attempt among the judgments that it saw.
     """
 
     node: str
@@ -97,7 +98,11 @@ class TaskRecorder(BaseCallbackHandler):
 
 def task_key(node: str, inputs: Any) -> TaskKey:
     """The key of the task that runs ``node`` on ``inputs``."""
-    if not isinstance(inputs, Mapping) or "claim" not in inputs:
+    if not isinstance(inputs, Mapping):
+        return TaskKey(node)
+    if node == "join":
+        return TaskKey(node, attempt=max(j["attempt"] for j in inputs["judgments"]))
+    if "claim" not in inputs:
         return TaskKey(node)
     return TaskKey(
         node,

@@ -73,7 +73,7 @@ def explain_terms(message: str, rng: random.Random) -> str:
     used: set[str] = set()
     for term in common:
         fitting = sorted(
-            (s for _, s in found if term in words(s) and s not in used),
+            {s for _, s in found if term in words(s) and s not in used},
             key=lambda s: (abs(len(s) - 160), s),
         )
         if fitting:
@@ -105,32 +105,36 @@ def plan_queries(message: str, rng: random.Random) -> str:
     return "\n".join([*thoughts, *(f"QUERY: {query}" for query in queries)])
 
 
+def read_passages(message: str, rng: random.Random) -> str:
+    """Quotes the sentences of each passage that share words with the claim."""
+    wanted = set(words(_field(message, "Claim")))
+    by_passage: dict[int, list[str]] = {}
+    for passage, sentence in _passage_sentences(message):
+        quotes = by_passage.setdefault(passage, [])
+        if len(wanted & set(words(sentence))) >= _QUOTED * len(wanted) and len(quotes) < 3:
+            quotes.append(sentence)
+    return "\n".join(
+        f"Passage {passage}: {' '.join(quotes)}" if quotes else f"Passage {passage}: nothing."
+        for passage, quotes in by_passage.items()
+    )
+
+
 def judge_claim(message: str, rng: random.Random) -> str:
-    """Quotes each passage's closest sentences; the closest of all decides."""
+    """The sentence of the notes that has most of the claim's words decides."""
     claim = _field(message, "Claim")
     wanted = set(words(claim)) - _NEGATIONS
-    lines: list[str] = []
-    best_share, best = 0.0, ""
-    by_passage: dict[int, list[tuple[float, str]]] = {}
-    for passage, sentence in _passage_sentences(message):
-        share = len(wanted & set(words(sentence))) / max(1, len(wanted))
-        by_passage.setdefault(passage, []).append((share, sentence))
-        if share > best_share:
-            best_share, best = share, sentence
-    for passage, shares in by_passage.items():
-        quotes = [s for share, s in shares if share >= _QUOTED]
-        if quotes:
-            lines.append(f"Passage {passage} says: {' '.join(quotes[:3])}")
-        else:
-            lines.append(f"Passage {passage} is about something else.")
-    if best_share < _SETTLED:
-        verdict = "UNCLEAR"
-    elif _negative(best) == _negative(claim):
-        verdict = "SUPPORTED"
-    else:
-        verdict = "REFUTED"
-        lines.append(f"The claim says the opposite of: {best}")
-    return "\n".join([*lines, f"VERDICT: {verdict}"])
+    share, best = 0.0, ""
+    for line in _section(message, "Notes").splitlines():
+        for sentence in sentences(line.partition(": ")[2]):
+            found = len(wanted & set(words(sentence))) / max(1, len(wanted))
+            if found > share:
+                share, best = found, sentence
+    if share < _SETTLED:
+        missing = " or ".join(_surface(w, claim) for w in sorted(wanted - set(words(best))))
+        return f"The notes do not tell about {missing or 'it'}.\nVERDICT: UNCLEAR"
+    if _negative(best) == _negative(claim):
+        return f"The notes say so: {best}\nVERDICT: SUPPORTED"
+    return f"The notes say the opposite: {best}\nVERDICT: REFUTED"
 
 
 def rephrase_query(message: str, rng: random.Random) -> str:
@@ -172,6 +176,7 @@ SKILLS: Mapping[str, Skill] = _skills(
         (prompts.TERMS, explain_terms),
         (prompts.CLAIMS, split_claims),
         (prompts.QUERIES, plan_queries),
+        (prompts.READ, read_passages),
         (prompts.JUDGE, judge_claim),
         (prompts.REPHRASE, rephrase_query),
         (prompts.ANSWER, write_answer),

@@ -87,7 +87,7 @@ async def test_the_draft_goes_wrong_once_and_the_check_finds_it(
 
 async def test_findings_are_in_the_drafts_order_and_the_first_support_wins() -> None:
     def said(claim: int, verdict: Any, reason: str) -> Judgment:
-        return Judgment(claim=claim, query="q", verdict=verdict, reason=reason)
+        return Judgment(claim=claim, query="q", attempt=1, verdict=verdict, reason=reason)
 
     state: State = {
         "claims": [{"number": 1, "text": "A."}, {"number": 2, "text": "B."}],
@@ -130,33 +130,37 @@ async def test_the_dependencies_written_down_are_those_of_the_graph(
     saver = _Writes()
     graph = build_graph().compile(checkpointer=saver)
     config = RunnableConfig(configurable={"thread_id": "1"})
-    keys: dict[str, TaskKey] = {}
+    keys: dict[str, tuple[int, TaskKey]] = {}
     async for event in graph.astream(
-        {"question": QUESTION}, config, context=context(retriever), stream_mode="tasks"
+        {"question": QUESTION}, config, context=context(retriever), stream_mode="debug"
     ):
-        if "input" in event:
-            keys[event["id"]] = task_key(event["name"], event["input"])
-    tasks = set(keys.values())
-    found: set[tuple[TaskKey, TaskKey]] = set()
-    for id, key in keys.items():
+        if event["type"] == "task":
+            payload = event["payload"]
+            keys[payload["id"]] = event["step"], task_key(payload["name"], payload["input"])
+    tasks = {key for _, key in keys.values()}
+    assert len(tasks) == len(keys)
+    started: set[tuple[TaskKey, TaskKey]] = set()
+    for id, (step, key) in keys.items():
         for channel, value in saver.by_task[id]:
             if channel == "__pregel_tasks":
-                found.add((key, task_key(value.node, value.arg)))
+                started.add((key, task_key(value.node, value.arg)))
             elif channel.startswith("branch:to:"):
-                found.add((key, TaskKey(channel.removeprefix("branch:to:"))))
-            elif channel.startswith("join:"):
-                found.add((key, TaskKey(channel.rpartition(":")[2])))
+                node = channel.removeprefix("branch:to:")
+                started |= {(key, t) for s, t in keys.values() if (s, t.node) == (step + 1, node)}
     written = {(needed, task) for task in tasks for needed in needs(task, tasks)}
-    assert found <= written
-    # What is left are judges that asked for another search: join needs what came of it.
-    assert {task.node for _, task in written - found} <= {"join"}
+    assert started <= written
+    # What is left does not start the task, but writes what it reads.
+    assert {(needed.node, task.node) for needed, task in written - started} == {
+        ("define_terms", "answer"),
+        ("judge", "join"),
+    }
     assert any(task.node == "rephrase" for task in tasks)
 
 
 def test_the_bound_is_the_longest_chain_of_needs() -> None:
     """
-    find 1 ─┬─ draft 2 ── split 1 ── plan 1 ── search 1 ── judge 4 ── join 0 ─┬─ answer 1
-            └─ define_terms 9 ────────────────────────────────────────────────┘
+    find 1 ─┬─ draft 2 ── split 1 ── plan 1 ── search 1 ── read 1 ── judge 3 ── join 0 ─┬─ answer 1
+            └─ define_terms 9 ──────────────────────────────────────────────────────────┘
     """
     seconds = {
         TaskKey("find"): 1,
@@ -165,16 +169,17 @@ def test_the_bound_is_the_longest_chain_of_needs() -> None:
         TaskKey("split"): 1,
         TaskKey("plan", 1): 1,
         TaskKey("search", 1, 1, 1): 1,
-        TaskKey("judge", 1, 1, 1): 4,
-        TaskKey("join"): 0,
+        TaskKey("read", 1, 1, 1): 1,
+        TaskKey("judge", 1, 1, 1): 3,
+        TaskKey("join", attempt=1): 0,
         TaskKey("answer"): 1,
     }
     spans = {task: Span(0.0, float(length)) for task, length in seconds.items()}
     assert dependency_bound(spans) == 11
     assert [task.node for task in critical_path(spans)] == ["find", "define_terms", "answer"]
-    spans[TaskKey("judge", 1, 1, 1)] = Span(0.0, 5.0)
+    spans[TaskKey("judge", 1, 1, 1)] = Span(0.0, 4.0)
     assert dependency_bound(spans) == 12
-    assert len(critical_path(spans)) == 8
+    assert len(critical_path(spans)) == 9
 
 
 def test_the_timeline_shows_waits_for_others_as_dots_and_for_data_as_blanks() -> None:
@@ -185,14 +190,15 @@ def test_the_timeline_shows_waits_for_others_as_dots_and_for_data_as_blanks() ->
         TaskKey("split"): Span(5.0, 7.0),
         TaskKey("plan", 1): Span(7.0, 8.0),
         TaskKey("search", 1, 1, 1): Span(8.0, 8.5),
-        TaskKey("judge", 1, 1, 1): Span(9.0, 9.5),
-        TaskKey("join"): Span(9.5, 10.0),
+        TaskKey("read", 1, 1, 1): Span(9.0, 9.5),
+        TaskKey("judge", 1, 1, 1): Span(9.5, 9.5),
+        TaskKey("join", attempt=1): Span(9.5, 10.0),
     }
     lines = draw(spans, seconds=10, width=31).plain.splitlines()
     assert lines == [
         "question   fidraf····spli     j",
         "terms        define_t",
-        "claim 1.1                pls·j",
+        "claim 1.1                pls·r",
         "           0 s       5 s",
     ]
 

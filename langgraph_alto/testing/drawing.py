@@ -328,7 +328,8 @@ class Maker:
                 short = by_attempt and self._chance(15)
                 retries = fails if short else fails + 1
                 self._set(name, fails=fails, by_attempt=by_attempt, retries=retries)
-        if "interrupts" in self._wanted:
+        # An interrupt streams the values at once, while a sibling may be mutating them.
+        if "interrupts" in self._wanted and "mutation" not in self._wanted:
             for name in self._some(able, 2, 1):
                 self._set(name, asks=self._draw(st.integers(1, 2)))
         if "stamps" in self._wanted:
@@ -340,8 +341,11 @@ class Maker:
     def _mutation(self, able: Sequence[str]) -> None:
         """Nodes that change what they share, and readers that LangGraph keeps apart."""
         named = [n for n in able if n in self.names and n not in self.sent]
-        mutators = self._some([n for n in named if not self.nodes[n].narrow], 2, 1)
         steps = possible_steps(self._described())
+        # Subgraphs and Sends of the whole state hand the shelf on, and it may be saved then.
+        handed_on = [steps[n] for n, node in self.nodes.items() if _hands_on(node)]
+        free = [n for n in named if not any(steps[n] & other for other in handed_on)]
+        mutators = self._some([n for n in free if not self.nodes[n].narrow], 2, 1)
         for name in mutators:
             self._set(name, mutates=True)
             if self._chance(50):
@@ -392,3 +396,9 @@ class Maker:
                 names += [f"{node.name}/{n.name}" for n in node.inner.nodes]
         changes["delays"] = tuple((n, d) for n in names if (d := self._one(_DELAYS)) != (0.0,))
         return replace(described, **changes)  # type: ignore[arg-type]
+
+
+def _hands_on(node: Node) -> bool:
+    """Whether a node passes all of its input on, by reference."""
+    routes = (node.route, node.goto)
+    return node.inner is not None or any(r and r.payload == "state" for r in routes)

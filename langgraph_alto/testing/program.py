@@ -25,6 +25,7 @@ class Program:
     """A generated graph, ready to run.
 
     Attributes:
+        name: Name of its module.
         source: Its source.
         graph: The ``StateGraph``.
         compiled: Compiles it with its breakpoints; takes a checkpointer.
@@ -34,6 +35,7 @@ class Program:
         reset: To be called before every run.
     """
 
+    name: str
     source: str
     graph: Any
     compiled: Callable[..., Any]
@@ -68,6 +70,7 @@ def program(description: Description) -> Program:
     exec(compile(text, file, "exec", dont_inherit=True), vars(module))
     made = vars(module)
     return Program(
+        name=name,
         source=text,
         graph=made["graph"],
         compiled=made["compiled"],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
@@ -9,6 +11,7 @@ from langgraph_alto.testing.check import Mode, Wrapped, check
 from langgraph_alto.testing.description import Description
 from langgraph_alto.testing.program import program
 from langgraph_alto.testing.report import Report
+from langgraph_alto.testing.vocabulary import Shelf
 
 ANSWERS = tuple(f"answer {number}" for number in range(12))
 """What interrupts of random graphs are resumed with, in order."""
@@ -37,7 +40,7 @@ def check_graph(
         The report.
     """
     made = program(description)
-    saver = _saver if description.checkpointer else None
+    saver = partial(_saver, made.name) if description.checkpointer else None
     return check(
         made.compiled(),
         [made.given],
@@ -55,6 +58,7 @@ def check_graph(
     )
 
 
-def _saver() -> InMemorySaver:
-    """A saver that loads the generated classes without a warning."""
-    return InMemorySaver(serde=JsonPlusSerializer(allowed_msgpack_modules=True))
+def _saver(module: str) -> InMemorySaver:
+    """A saver that may load the classes of a generated module."""
+    allowed = [(Shelf.__module__, Shelf.__name__), (module, "State")]
+    return InMemorySaver(serde=JsonPlusSerializer(allowed_msgpack_modules=allowed))

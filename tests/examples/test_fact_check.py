@@ -44,10 +44,9 @@ def context(retriever: PassageRetriever, *, seed: int = 0, speed: float = 40) ->
     return Context(llm=simulated_model(seed=seed, speed=speed), retriever=retriever)
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-@pytest.mark.parametrize("question", QUESTIONS)
+@pytest.mark.parametrize(("seed", "question"), list(enumerate(QUESTIONS)))
 async def test_wrapped_and_plain_end_in_the_same_state_with_the_same_work(
-    retriever: PassageRetriever, question: str, seed: int
+    retriever: PassageRetriever, seed: int, question: str
 ) -> None:
     plain = build_graph().compile()
     results = await compare(
@@ -198,7 +197,7 @@ def test_the_timeline_shows_waits_for_others_as_dots_and_for_data_as_blanks() ->
     assert lines == [
         "question   fidraf····spli     j",
         "terms        define_t",
-        "claim 1.1                pls·r",
+        "claim 1.1                pls·rj",
         "           0 s       5 s",
     ]
 

@@ -22,7 +22,7 @@ demo: $(VENV)/.stamp ## run the fact checker, plain and wrapped
 
 .PHONY: test
 test: $(VENV)/.stamp ## run this repository's tests
-	$(BIN)/python -m pytest -n 2 tests
+	$(BIN)/python -m pytest -n 2 --timeout-method=thread tests
 
 .PHONY: conformance
 conformance: $(VENV)/.stamp ## run LangGraph's own test suites with every graph wrapped
@@ -46,7 +46,7 @@ format: $(VENV)/.stamp ## rewrite the code in the house style
 
 .PHONY: lowest
 lowest: $(LOWEST)/.stamp ## run the tests on the oldest LangGraph we support
-	$(LOWEST)/bin/python -m pytest -n 2 tests
+	$(LOWEST)/bin/python -m pytest -n 2 --timeout-method=thread tests
 
 .PHONY: constraints
 constraints: $(VENV)/.stamp ## resolve constraints*.txt again after a change of dependencies

@@ -21,7 +21,7 @@ from examples.fact_check.corpus import load_passages
 from examples.fact_check.graph import Context, Judgment, State, build_graph, join
 from examples.fact_check.recorder import Span, TaskKey, TaskRecorder, task_key
 from examples.fact_check.retrieval import PassageRetriever
-from examples.fact_check.runner import Run, compare, difference, run_once
+from examples.fact_check.runner import Run, difference, run_once
 from examples.fact_check.served_llm import ModelServerError, served_model
 from examples.fact_check.skills import simulated_model
 from examples.fact_check.timeline import draw
@@ -49,13 +49,10 @@ async def test_wrapped_and_plain_end_in_the_same_state_with_the_same_work(
     retriever: PassageRetriever, seed: int, question: str
 ) -> None:
     plain = build_graph().compile()
-    results = await compare(
-        [("LangGraph", plain), ("Alto", wrap(plain))],
-        question,
-        context(retriever, seed=seed),
-        runs=1,
-    )
-    runs = [run for result in results for run in result.runs]
+    runs = [
+        await run_once(engine, graph, question, context(retriever, seed=seed))
+        for engine, graph in [("LangGraph", plain), ("Alto", wrap(plain))]
+    ]
     assert difference(runs) is None
     assert runs[0].spans.keys() == runs[1].spans.keys()
     assert runs[0].model_calls == runs[1].model_calls

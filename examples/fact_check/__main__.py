@@ -149,7 +149,7 @@ def _report(console: Console, results: list[EngineResult]) -> None:
 
     table = Table(title="\nMedian of the timed runs", title_justify="left")
     table.add_column("")
-    for heading in ("time", "dependency bound", "time / bound", "model calls"):
+    for heading in ("time", "dependency bound", "time / bound", "node runs"):
         table.add_column(heading, justify="right")
     for result in results:
         table.add_row(
@@ -157,7 +157,7 @@ def _report(console: Console, results: list[EngineResult]) -> None:
             f"{result.median_s:.2f} s",
             f"{result.bound_s:.2f} s",
             f"{result.median_s / result.bound_s:.2f}",
-            str(result.typical.model_calls),
+            str(result.typical.node_runs),
         )
     console.print(table)
     plain, fast = results

@@ -43,7 +43,7 @@ class Span:
 
 
 class TaskRecorder(BaseCallbackHandler):
-    """Notes when each task of one run starts and ends, and counts model calls.
+    """Notes when each task of one run starts and ends, and counts how often nodes run.
 
     Pass it in ``config={"callbacks": [recorder]}``; use a new one for each run.
     """
@@ -52,7 +52,7 @@ class TaskRecorder(BaseCallbackHandler):
     run_inline = True
 
     def __init__(self) -> None:
-        self.model_calls = 0
+        self.node_runs = 0
         self._begin = time.perf_counter()
         self._keys: dict[UUID, TaskKey] = {}
         self._starts: dict[UUID, float] = {}
@@ -79,6 +79,7 @@ class TaskRecorder(BaseCallbackHandler):
         if node is not None and kwargs.get("name") == node:
             self._keys[run_id] = task_key(node, inputs)
             self._starts[run_id] = self._now()
+            self.node_runs += 1
 
     def on_chain_end(self, outputs: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """A node ends. Of several chains for one task, the longest ran the node's body."""
@@ -87,10 +88,6 @@ class TaskRecorder(BaseCallbackHandler):
             span = Span(self._starts.pop(run_id), self._now())
             if key not in self._spans or span.seconds > self._spans[key].seconds:
                 self._spans[key] = span
-
-    def on_chat_model_start(self, *args: Any, **kwargs: Any) -> None:
-        """The model is called."""
-        self.model_calls += 1
 
     def _now(self) -> float:
         return time.perf_counter() - self._begin

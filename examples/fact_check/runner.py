@@ -26,7 +26,7 @@ class Run:
     seconds: float
     state: dict[str, Any]
     spans: dict[TaskKey, Span]
-    model_calls: int
+    node_runs: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ async def run_once(
     began = time.perf_counter()
     state = await graph.ainvoke({"question": question}, config, context=context)
     seconds = time.perf_counter() - began
-    return Run(engine, seconds, state, recorder.spans, recorder.model_calls)
+    return Run(engine, seconds, state, recorder.spans, recorder.node_runs)
 
 
 async def compare(

@@ -55,7 +55,7 @@ async def test_wrapped_and_plain_end_in_the_same_state_with_the_same_work(
     ]
     assert difference(runs) is None
     assert runs[0].spans.keys() == runs[1].spans.keys()
-    assert runs[0].model_calls == runs[1].model_calls
+    assert runs[0].node_runs == runs[1].node_runs == len(runs[0].spans)
     assert runs[0].state["answer"]
     assert [f["claim"] for f in runs[0].state["findings"]] == runs[0].state["claims"]
 
@@ -211,7 +211,7 @@ def test_a_difference_names_the_key_and_both_engines() -> None:
 def test_the_recorder_passes_over_what_is_no_node() -> None:
     recorder = TaskRecorder()
     assert recorder.spans == {}
-    assert recorder.model_calls == 0
+    assert recorder.node_runs == 0
 
 
 class _StandIn(BaseHTTPRequestHandler):

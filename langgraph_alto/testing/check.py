@@ -344,6 +344,8 @@ class _Case:
         return second
 
     def _comparison(self, label: str, job: Job, plain: Trace, alto: Trace) -> Comparison:
+        if plain.hung:
+            self.notes.append(f"{label}: LangGraph did not end within {self.timeout:g} s")
         differences = compare(plain, alto, same_work=self.policy != "speculative")
         return Comparison(label, canonical(job.input), plain, alto, differences)
 

@@ -19,6 +19,7 @@ from langgraph.types import Command
 from langgraph_alto.testing.canonical import canonical
 from langgraph_alto.testing.instrument import DelayFunction, Recorder
 from langgraph_alto.testing.trace import (
+    HUNG,
     MODES,
     Failure,
     How,
@@ -247,7 +248,7 @@ async def _aanswer(graph: Any, ask: Ask) -> Answer:
 
 
 def _hung(timeout: float) -> Outcome:
-    failure = Failure("TimeoutError", f"the run did not end within {timeout:g} s")
+    failure = Failure(HUNG, f"the run did not end within {timeout:g} s")
     return Outcome((Segment(failure=failure),))
 
 

@@ -29,7 +29,7 @@ from pydantic import BaseModel, Field
 
 from langgraph_alto.testing.vocabulary import (
     AsyncCallable, Callable_, Failures, FlakyError, Shelf,
-    chosen, longest, merged, mix, newest, pick, show, tail, zipped,
+    chosen, longest, merged, mix, newest, pick, raised, show, tail, zipped,
 )
 
 failures = Failures()
@@ -444,7 +444,14 @@ def _choices(route: Route, chooser: str, reader: _Reader) -> Iterator[tuple[str,
         count = f"{chooser} % {route.width + 1}" if route.varies else str(route.width)
         payload = '{"item": i, "trail": ' + ("seen" if reader.payload else '"top"') + "}"
         if route.payload == "state":
-            payload = "state" if reader.model else '{**state, "item": i}'
+            payload = _state_payload(reader)
         sends = f"[Send({named[0]}, {payload}) for i in range({count})]"
         extra = f" + [{named[1]}]" if route.kind == "mixed" and len(named) > 1 else ""
         yield "", sends + extra
+
+
+def _state_payload(reader: _Reader) -> str:
+    """The whole state, with its own count of hops so that such fan-outs end."""
+    if not reader.model:
+        return '{**state, "item": i, "hops": (state.get("hops") or 0) + 1}'
+    return "raised(state)"

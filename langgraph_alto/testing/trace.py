@@ -19,6 +19,9 @@ from langgraph_alto.testing.canonical import canonical, without_ids
 from langgraph_alto.testing.instrument import Call
 
 How = Literal["stream", "invoke"]
+HUNG = "hang"
+"""Type of the `Failure` of a run that was given up."""
+
 MODES = ("values", "updates", "debug")
 _TASK_NOTE = re.compile(r"During task with name '(.*?)' and id")
 
@@ -123,6 +126,11 @@ class Trace:
     def failure(self) -> Failure | None:
         """The exception that ended the run."""
         return self.segments[-1].failure if self.segments else None
+
+    @property
+    def hung(self) -> bool:
+        """Whether the run was given up."""
+        return self.failure is not None and self.failure.type == HUNG
 
     @property
     def undisturbed(self) -> bool:

@@ -7,6 +7,7 @@ depends on what it read and on nothing else.
 
 from __future__ import annotations
 
+import copy
 import threading
 import zlib
 from collections import Counter
@@ -109,6 +110,13 @@ def newest(left: str, right: str) -> str:
 def zipped(left: list[str], right: list[str]) -> list[str]:
     """Reducer: order-sensitive in both arguments, and mindful of its own history."""
     return [*left, f"{len(left)}:{right[-1] if right else ''}"]
+
+
+def raised(state: Any) -> Any:
+    """A copy of a state object with one more hop."""
+    twin = copy.copy(state)
+    twin.hops = state.hops + 1
+    return twin
 
 
 class Callable_:

@@ -26,13 +26,13 @@ def _prompt(system: str, user: str) -> ChatPromptTemplate:
 DRAFT = _prompt(
     "You answer questions about the Python language. "
     "Write four to six plain sentences, without lists or code.",
-    "Question: {question}\n\nPassages from the language reference:\n\n{passages}",
+    "Passages from the language reference:\n\n{passages}\n\n---\n\nQuestion: {question}",
 )
 TERMS = _prompt(
     "You explain terms of the Python language to a beginner. "
     "Explain each term that matters for the question in one or two sentences, "
     "one term per line, as 'term: explanation'.",
-    "Question: {question}\n\nPassages from the language reference:\n\n{passages}",
+    "Passages from the language reference:\n\n{passages}\n\n---\n\nQuestion: {question}",
 )
 CLAIMS = _prompt(
     "You split a text into claims that can be checked one by one. "
@@ -48,13 +48,13 @@ QUERIES = _prompt(
 READ = _prompt(
     "You read passages of the Python language reference. Quote, passage by passage, the "
     "sentences that say something about the claim, for or against it; leave out all others.",
-    "Claim: {claim}\n\nPassages:\n\n{passages}",
+    "Passages:\n\n{passages}\n\n---\n\nClaim: {claim}\n\nWhich sentences are about the claim?",
 )
 JUDGE = _prompt(
     "You check a claim about the Python language against notes from the language reference. "
     "Say in one or two sentences what decides it. End with a line "
     "'VERDICT: SUPPORTED', 'VERDICT: REFUTED', or 'VERDICT: UNCLEAR' if the notes do not tell.",
-    "Claim: {claim}\n\nNotes:\n{notes}",
+    "Notes:\n{notes}\n\n---\n\nClaim: {claim}\n\nWhat decides it, and what is the verdict?",
 )
 REPHRASE = _prompt(
     "A search about a claim found nothing that settles it. "
@@ -77,10 +77,10 @@ def show_passages(passages: Sequence[Document]) -> str:
 
 
 def read_claims(text: str) -> list[str]:
-    """One claim per line; list markers and headings are dropped, at most ``MAX_CLAIMS``."""
+    """One claim per line, without list markers, headings and repeats; at most ``MAX_CLAIMS``."""
     lines = [_unmarked(line) for line in text.splitlines()]
     claims = [line for line in lines if len(line.split()) >= 3 and not line.endswith(":")]
-    return claims[:MAX_CLAIMS]
+    return list(dict.fromkeys(claims))[:MAX_CLAIMS]
 
 
 def read_queries(text: str, *, otherwise: str) -> list[str]:
@@ -97,13 +97,14 @@ def read_queries(text: str, *, otherwise: str) -> list[str]:
 
 
 def read_verdict(text: str) -> Verdict:
-    """The last verdict named in ``text``; ``UNCLEAR`` if there is none."""
-    pattern = r"\b(SUPPORTED|REFUTED|UNCLEAR)\b"
-    found = re.findall(r"VERDICT\W+" + pattern, text, re.IGNORECASE) or re.findall(pattern, text)
-    match found[-1].upper() if found else "UNCLEAR":
-        case "SUPPORTED":
+    """The last verdict in ``text``; one behind ``VERDICT:`` counts before all others."""
+    pattern = r"\b(not supported|unsupported|supported|refuted|contradicted|unclear)\b"
+    found = re.findall(r"VERDICT\W+" + pattern, text, re.IGNORECASE)
+    found = found or re.findall(pattern, text, re.IGNORECASE)
+    match found[-1].lower() if found else "unclear":
+        case "supported":
             return "SUPPORTED"
-        case "REFUTED":
+        case "refuted" | "contradicted":
             return "REFUTED"
         case _:
             return "UNCLEAR"

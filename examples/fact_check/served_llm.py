@@ -82,6 +82,8 @@ class ServedChatModel(BaseChatModel):
                 "model": self.model,
                 "messages": [{"role": _ROLES[m.type], "content": m.text} for m in messages],
                 "temperature": 0,
+                # Small models asked for the likeliest word tend to repeat themselves.
+                "frequency_penalty": 0.5,
                 "seed": self.seed,
                 "max_tokens": self.max_tokens,
                 **({"stop": stop} if stop else {}),

@@ -209,7 +209,8 @@ def _section(message: str, name: str) -> str:
 
 def _passage_sentences(message: str) -> list[tuple[int, str]]:
     """Each sentence of the numbered passages in ``message``, with the passage's number."""
-    parts = re.split(r"^\[(\d+)\] \(.*\)$", message, flags=re.MULTILINE)[1:]
+    passages = message.partition("\n---\n")[0]
+    parts = re.split(r"^\[(\d+)\] \(.*\)$", passages, flags=re.MULTILINE)[1:]
     found = []
     for number, text in zip(parts[::2], parts[1::2], strict=True):
         found += [(int(number), sentence) for sentence in sentences(text.strip("\n"))]

@@ -72,7 +72,9 @@ def test_keywords_count_as_words_only_where_quoted() -> None:
 def test_claims_are_read_whatever_marks_them() -> None:
     text = "Here are the claims:\n1. A class is an object.\n- A name can be bound.\n\n* Too short"
     assert prompts.read_claims(text) == ["A class is an object.", "A name can be bound."]
-    assert len(prompts.read_claims("One claim is this.\n" * 20)) == prompts.MAX_CLAIMS
+    many = "\n".join(f"{n}. This is claim {n} of many." for n in range(20))
+    assert len(prompts.read_claims(many)) == prompts.MAX_CLAIMS
+    assert prompts.read_claims("Said over and over.\n" * 9) == ["Said over and over."]
 
 
 def test_queries_are_read_whatever_surrounds_them() -> None:
@@ -86,7 +88,8 @@ def test_queries_are_read_whatever_surrounds_them() -> None:
     [
         ("It says so.\nVERDICT: SUPPORTED", "SUPPORTED"),
         ("SUPPORTED at first sight. **Verdict**: refuted.", "REFUTED"),
-        ("I find it SUPPORTED", "SUPPORTED"),
+        ("The claim is supported by passage 2.", "SUPPORTED"),
+        ("It is contradicted by the notes.", "REFUTED"),
         ("It is not supported by anything", "UNCLEAR"),
         ("", "UNCLEAR"),
     ],

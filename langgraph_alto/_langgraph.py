@@ -53,6 +53,7 @@ else:
             NULL_TASK_ID,
             PULL,
             PUSH,
+            RESERVED,
             RESUME,
             RETURN,
             TASKS,
@@ -62,15 +63,16 @@ else:
         from langgraph._internal._typing import MISSING
         from langgraph.graph._branch import BranchSpec
         from langgraph.pregel import Pregel
-        from langgraph.pregel import _loop as loop_module
-        from langgraph.pregel import main as main_module
         from langgraph.pregel._algo import (
             PregelTaskWrites,
+            apply_writes,
             local_read,
             prepare_single_task,
+            task_path_str,
         )
         from langgraph.pregel._checkpoint import create_checkpoint
         from langgraph.pregel._executor import AsyncBackgroundExecutor, BackgroundExecutor
+        from langgraph.pregel._log import logger
         from langgraph.pregel._loop import AsyncPregelLoop, PregelLoop, SyncPregelLoop
         from langgraph.pregel._messages import StreamMessagesHandler
         from langgraph.pregel._read import PregelNode
@@ -119,6 +121,7 @@ __all__ = [
     "NULL_TASK_ID",
     "PULL",
     "PUSH",
+    "RESERVED",
     "RESUME",
     "RETURN",
     "SKIP_RERAISE_SET",
@@ -149,16 +152,17 @@ __all__ = [
     "_exception",
     "_panic_or_proceed",
     "_should_stop_others",
+    "apply_writes",
     "arun_with_retry",
     "create_checkpoint",
     "installed",
     "local_read",
-    "loop_module",
-    "main_module",
+    "logger",
     "patch_configurable",
     "prepare_single_task",
     "rebind",
     "run_with_retry",
+    "task_path_str",
     "unsupported",
 ]
 

@@ -178,12 +178,12 @@ class Ahead:
         loop, predictor = self.loop, self.predictor
         tasks = loop.tasks
         self.frozen = False
-        if len(tasks) == 1 and not self.runs and not predictor.ahead_of(loop.step):
-            (task,) = tasks.values()
-            self.current = {}
-            if (node := self.plan.index.get(task.name)) is not None:
-                predictor.skip(node)
-            return
+        if not self.runs and not predictor.ahead_of(loop.step):
+            present = self.plan.mask({task.name for task in tasks.values()})
+            if len(tasks) == 1 or self.plan.flat(present, predictor.allowed):
+                self.current = {}
+                predictor.skip(loop.step, present)
+                return
         real = [task for task in tasks.values() if task.name in self.plan.index]
         packets: Sequence[Any] = ()
         if any(task.path[0] == PUSH for task in real):

@@ -16,12 +16,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from langgraph_alto._langgraph import (
     NULL_TASK_ID,
+    TASKS,
     AsyncPregelLoop,
     PregelLoop,
     SyncPregelLoop,
     create_checkpoint,
     rebind,
 )
+from langgraph_alto.engine.channels import Channels, apply_to_channels
+from langgraph_alto.engine.collector import collector_paused, set_aside, take_back
 from langgraph_alto.engine.slots import Slots
 from langgraph_alto.engine.tasks import TaskAhead
 from langgraph_alto.engine.threads import ThreadAhead
@@ -59,6 +62,7 @@ def _create_checkpoint(*args: Any, id: str | None = None, **kwargs: Any) -> Any:
 
 
 _put_checkpoint = rebind(PregelLoop._put_checkpoint, create_checkpoint=_create_checkpoint)
+_after_tick = rebind(PregelLoop.after_tick, apply_writes=apply_to_channels)
 
 if TYPE_CHECKING:
     _Base = PregelLoop
@@ -76,20 +80,39 @@ class _Loop(_Base):
         self.engine = engine
         self.ahead = None
         self._wrote: set[str] | None = None
+        self._set_aside = False
         self._write_lock = threading.RLock()
 
     def tick(self) -> bool:
-        more = super().tick()
+        packets = self.channels[TASKS]
+        with collector_paused(len(packets.values) if packets.is_available() else 0):
+            more = super().tick()
         self._wrote = {write[0] for write in self.checkpoint_pending_writes}
-        if more and self.ahead is not None:
-            self.ahead.begin()
+        self._set_aside = set_aside(len(self.tasks))
+        if more:
+            if self.ahead is None and len(self.tasks) > 1 and self.engine.runs_ahead:
+                self.ahead = self._run_ahead()
+            if self.ahead is not None:
+                self.ahead.begin()
         return more
 
+    def _run_ahead(self) -> Any:
+        """Set up running ahead: not before a superstep has more than one task."""
+        raise NotImplementedError
+
     def after_tick(self) -> None:
-        super().after_tick()
+        try:
+            _after_tick(self)
+        finally:
+            self._take_back()
         self._wrote = None
         if self.ahead is not None:
             self.ahead.committed()
+
+    def _take_back(self) -> None:
+        if self._set_aside:
+            self._set_aside = False
+            take_back()
 
     def put_writes(self, task_id: str, writes: Any, **kwargs: Any) -> None:
         wrote = self._wrote
@@ -128,18 +151,23 @@ class SyncLoop(_Loop, SyncPregelLoop):
 
     def __enter__(self) -> SyncLoop:
         super().__enter__()
-        if self.engine.runs_ahead:
-            executor: Any = self.submit.__self__  # type: ignore[attr-defined]
-            ahead = ThreadAhead(
-                self,
-                self.engine.plan(),
-                limit=executor.executor._max_workers,
-                speculative=self.engine.policy == "speculative",
-            )
-            self.stack.callback(self._close, ahead)
-            self.ahead = ahead
+        self.channels = Channels(self.channels)
         return self
 
+    def __exit__(self, *exc: Any) -> bool | None:
+        self._take_back()
+        return super().__exit__(*exc)
+
+    def _run_ahead(self) -> ThreadAhead:
+        executor: Any = self.submit.__self__  # type: ignore[attr-defined]
+        ahead = ThreadAhead(
+            self,
+            self.engine.plan(),
+            limit=executor.executor._max_workers,
+            speculative=self.engine.policy == "speculative",
+        )
+        self.stack.callback(self._close, ahead)
+        return ahead
 
     def _close(self, ahead: ThreadAhead) -> None:
         ahead.close()
@@ -151,20 +179,26 @@ class AsyncLoop(_Loop, AsyncPregelLoop):
 
     async def __aenter__(self) -> AsyncLoop:
         await super().__aenter__()
-        if self.engine.runs_ahead:
-            executor: Any = self.submit.__self__  # type: ignore[attr-defined]
-            slots: Slots | None = None
-            if executor.semaphore is not None:
-                slots = executor.semaphore = Slots(self.config["max_concurrency"] or 1)
-            ahead = TaskAhead(
-                self,
-                self.engine.plan(),
-                speculative=self.engine.policy == "speculative",
-                slots=slots,
-            )
-            self.stack.push_async_callback(self._aclose, ahead)
-            self.ahead = ahead
+        self.channels = Channels(self.channels)
         return self
+
+    async def __aexit__(self, *exc: Any) -> bool | None:
+        self._take_back()
+        return await super().__aexit__(*exc)
+
+    def _run_ahead(self) -> TaskAhead:
+        executor: Any = self.submit.__self__  # type: ignore[attr-defined]
+        slots: Slots | None = None
+        if executor.semaphore is not None:
+            slots = executor.semaphore = Slots(self.config["max_concurrency"] or 1)
+        ahead = TaskAhead(
+            self,
+            self.engine.plan(),
+            speculative=self.engine.policy == "speculative",
+            slots=slots,
+        )
+        self.stack.push_async_callback(self._aclose, ahead)
+        return ahead
 
     async def _aclose(self, ahead: TaskAhead) -> None:
         await ahead.aclose()

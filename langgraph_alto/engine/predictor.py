@@ -301,9 +301,10 @@ class Predictor:
         self.base += 1
         self.virtual.advance(self.base)
 
-    def skip(self, node: int) -> None:
-        """The base superstep has this one task, and nothing is known beyond it."""
-        self.deferred |= self._reach(1 << node) & self.plan.deferred
+    def skip(self, step: int, present: int) -> None:
+        """Nothing can be foreseen from a superstep with tasks of these nodes only."""
+        self.base = step
+        self.deferred |= self._reach(present) & self.plan.deferred
 
     def forget(self) -> None:
         """Let go of all tasks and channels: the run has ended."""

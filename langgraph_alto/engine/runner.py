@@ -36,8 +36,13 @@ from langgraph_alto._langgraph import (
     run_with_retry,
 )
 from langgraph_alto.engine.ahead import Ahead
+from langgraph_alto.engine.collector import collector_paused
 from langgraph_alto.engine.tasks import TaskAhead
 from langgraph_alto.engine.threads import ThreadAhead
+
+
+BATCH = 64
+"""How many tasks of a wide superstep are started between two turns of the event loop."""
 
 
 class Arrivals(FuturesDict):  # type: ignore[type-arg]
@@ -72,9 +77,11 @@ class Arrivals(FuturesDict):  # type: ignore[type-arg]
                 commit(task, _exception(fut))
         finally:
             with self.lock:
-                self.done.add(fut)
                 self.counter -= 1
+                # Only a future that raised matters in the end; the others, and
+                # what they hold on to, may go.
                 if not fut.cancelled() and fut.exception() is not None:
+                    self.done.add(fut)
                     self.failed.add(fut)
                 if self.counter == 0 or self.should_stop(self.failed):
                     self.event.set()
@@ -231,7 +238,8 @@ class Runner(PregelRunner):
             usual = partial(run_with_retry, task, retry_policy, configurable=configurable)
             if (run := ahead.adopt(task)) is not None:
                 return ahead.hand_over(run, task, usual)
-            return ahead.ordinary(usual)
+            if ahead.current:
+                return ahead.ordinary(usual)
         submit: Any = self.submit()
         future: concurrent.futures.Future[Any] = submit(
             run_with_retry,
@@ -351,8 +359,13 @@ class Runner(PregelRunner):
                 return
         if get_waiter is not None:
             futures[get_waiter()] = None
-        for task in tasks:
-            start(task)
+        for first in range(0, len(tasks), BATCH):
+            with collector_paused(len(tasks)):
+                for task in tasks[first : first + BATCH]:
+                    start(task)
+            if len(tasks) > BATCH:
+                # Let these begin: what is done early need not stay in memory.
+                await asyncio.sleep(0)
         end = timeout + loop.time() if timeout else None
         handled: set[Any] = set()
         while len(futures) > (1 if get_waiter is not None else 0):

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from langgraph.channels import EphemeralValue, Topic
+from langgraph_alto.engine.channels import steady
 
 if TYPE_CHECKING:
     from langgraph_alto.engine.predictor import Predictor
@@ -72,9 +72,7 @@ class VirtualChannels:
         writes = known.writes.get(name) if known is not None else None
         consumed = self._consumed(name, step - 1)
         # Channels of one superstep forget their value when nothing writes them.
-        fades = isinstance(channel, EphemeralValue) or (
-            isinstance(channel, Topic) and not channel.accumulate
-        )
+        fades = not steady(channel) and channel.is_available()
         if writes or consumed or fades:
             channel = channel.copy()
             if consumed:

@@ -45,7 +45,7 @@ class Plan:
         triggers: For each trigger channel, the nodes it starts and how.
         joins: The waiting edges.
         successors: For each node, the nodes it may start in the next superstep.
-        senders: The nodes that may send packets (``Send``).
+        sends: For each node, the nodes it may send packets to.
         deferred: The nodes that wait for everything pending.
         blockers: For each node, those that must not be unfinished in an
             earlier superstep when it runs on its state.
@@ -63,6 +63,7 @@ class Plan:
     triggers: Mapping[str, tuple[tuple[int, Trigger], ...]]
     joins: tuple[Join, ...]
     successors: tuple[int, ...]
+    sends: tuple[int, ...]
     deferred: int
     blockers: tuple[int, ...]
     packet_blockers: tuple[int, ...]
@@ -79,6 +80,32 @@ class Plan:
             if (position := self.index.get(name)) is not None:
                 bits |= 1 << position
         return bits
+
+
+    def flat(self, present: int, allowed: int) -> bool:
+        """Whether nothing can start before all tasks of a superstep have ended.
+
+        So it is when whatever its nodes lead to waits for every one of them: a
+        fan-out into its reduce, say. Then there is nothing to predict.
+
+        Args:
+            present: The nodes with a task in the superstep.
+            allowed: The nodes that may run ahead.
+        """
+        for node in bits(present):
+            if self.sends[node] & allowed:
+                return False
+            for after in bits(self.successors[node] & allowed):
+                waits = self.blockers[after]
+                for other in bits(present & ~waits):
+                    if not self.successors[other] >> after & 1:
+                        return False
+        return not any(
+            join.sources & present
+            and allowed >> join.target & 1
+            and present & ~(join.sources | self.blockers[join.target])
+            for join in self.joins
+        )
 
 
 def bits(mask: int) -> Iterable[int]:
@@ -126,6 +153,7 @@ def compile_plan(
         },
         joins=tuple(Join(channel, index[to], named(of)) for channel, to, of in joins),
         successors=tuple(named(stage.leads_to) for stage in stages),
+        sends=tuple(named(stage.sends_to) for stage in stages),
         deferred=named(
             name
             for nodes in triggers.values()

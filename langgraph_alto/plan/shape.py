@@ -117,7 +117,7 @@ def _stage(
         else analyse_node(node.bound, schema)
     )
     facts = declared(facts, effects)
-    edges, writes, routes, leads_to = _writers(graph, node, facts, effects)
+    edges, writes, routes, leads_to, sends_to = _writers(graph, node, facts, effects)
     mutates = facts.mutates
     reads = (
         roots(inputs)
@@ -135,6 +135,7 @@ def _stage(
         mutates=mutates,
         edges=edges,
         leads_to=leads_to,
+        sends_to=sends_to,
         routes=routes,
         interrupts=facts.interrupts,
         calls_tasks=facts.calls_tasks,
@@ -185,8 +186,14 @@ def _partial(schema: object) -> bool:
 
 def _writers(
     graph: Pregel[Any, Any, Any, Any], node: PregelNode, facts: Facts, effects: Effects | None
-) -> tuple[frozenset[str], frozenset[str] | None, tuple[Route, ...], frozenset[str] | None]:
-    """What a node's writers write and where they lead."""
+) -> tuple[
+    frozenset[str],
+    frozenset[str] | None,
+    tuple[Route, ...],
+    frozenset[str] | None,
+    frozenset[str] | None,
+]:
+    """What a node's writers write, its routes, and where it may lead and send."""
     edges: set[str] = set()
     written: set[str] | None = None if facts.writes is None else set(facts.writes)
     leads: set[str] | None = set()
@@ -210,26 +217,32 @@ def _writers(
             continue
         route = _route(graph, writer)
         if route is None:
-            return frozenset(edges), None, (), None
+            return frozenset(edges), None, (), None, None
         routes.append(route)
     goto: Collection[str] | None = facts.goto
     if goto is None:
         goto = ends
     elif ends and (effects is None or effects.goto is None):
         goto = set(goto) | ends
-    destinations: list[Collection[str] | None] = [goto, *(r.destinations for r in routes)]
-    if leads is not None:
-        for names in destinations:
-            if names is None:
-                leads = None
-                break
-            leads |= set(names)
+    leads = _union(leads, goto, *(route.destinations for route in routes))
+    sends = _union(goto, *(route.sends_to for route in routes))
     return (
         frozenset(edges),
         None if written is None else frozenset(written),
         tuple(routes),
         None if leads is None else frozenset(leads),
+        None if sends is None else frozenset(sends),
     )
+
+
+def _union(*names: Collection[str] | None) -> set[str] | None:
+    """All the names; ``None``, which stands for any, if one of them is."""
+    found: set[str] = set()
+    for some in names:
+        if some is None:
+            return None
+        found |= set(some)
+    return found
 
 
 def _node_of(channel: str) -> str:
@@ -258,10 +271,10 @@ def _route(graph: Pregel[Any, Any, Any, Any], writer: object) -> Route | None:
     if sends is None and branch.ends is not None:
         # LangGraph draws the graph from path_map; so do we, and a packet sent
         # elsewhere is a misprediction, not a wrong result.
-        sends = frozenset()
+        sends = names
     destinations = None if names is None or sends is None else (names | sends) - {END}
     if reader is None:
-        return Route(frozenset(), frozenset(), destinations, partial=True)
+        return Route(frozenset(), frozenset(), destinations, sends, partial=True)
     select = reader.keywords.get("select", ())
     inputs = frozenset([select] if isinstance(select, str) else select) & set(graph.channels)
     reads = found.facts.reads
@@ -272,6 +285,7 @@ def _route(graph: Pregel[Any, Any, Any, Any], writer: object) -> Route | None:
         if reads is None or not partly
         else frozenset(path[0] for path in reads if path) & inputs,
         destinations=destinations,
+        sends_to=sends,
         partial=partly,
     )
 

@@ -29,6 +29,7 @@ class Route:
         reads: Those it may read.
         destinations: Names of nodes it may lead to, by name or by ``Send``;
             ``None``: any.
+        sends_to: Those of them it may send packets to; ``None``: any.
         partial: Whether the router can be given its state with keys missing
             that it is known not to read (a plain dict state).
     """
@@ -36,6 +37,7 @@ class Route:
     inputs: frozenset[str]
     reads: frozenset[str]
     destinations: frozenset[str] | None
+    sends_to: frozenset[str] | None
     partial: bool
 
 
@@ -51,6 +53,7 @@ class Stage:
         mutates: Paths it may change in place; ``None``: any.
         edges: Names of nodes every run of it leads to.
         leads_to: Names of nodes it may lead to, ``edges`` included; ``None``: any.
+        sends_to: Names of nodes it may send packets to; ``None``: any.
         routes: Its conditional edges.
         interrupts: Whether it may call ``interrupt()``.
         calls_tasks: Whether it may call a ``@task``.
@@ -69,6 +72,7 @@ class Stage:
     mutates: frozenset[Path] | None
     edges: frozenset[str] = frozenset()
     leads_to: frozenset[str] | None = frozenset()
+    sends_to: frozenset[str] | None = frozenset()
     routes: tuple[Route, ...] = ()
     interrupts: bool = False
     calls_tasks: bool = False

@@ -1,0 +1,164 @@
+"""Apply a superstep's writes by looking at the channels they concern.
+
+LangGraph goes through every channel of the graph twice per superstep, to tell
+those that were not written of a new step, and to tell all of them when nothing
+is left to run. Both calls do nothing on most channels. Here only those are
+visited on which they may do something; what a channel of an unknown class does
+is its own affair, so it is always visited.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from langgraph.channels import (
+    AnyValue,
+    BinaryOperatorAggregate,
+    EphemeralValue,
+    LastValue,
+    NamedBarrierValue,
+    Topic,
+    UntrackedValue,
+)
+from langgraph.channels.base import BaseChannel
+from langgraph.channels.last_value import LastValueAfterFinish
+from langgraph.channels.named_barrier_value import NamedBarrierValueAfterFinish
+
+from langgraph_alto._langgraph import (
+    ERROR,
+    ERROR_SOURCE_NODE,
+    INTERRUPT,
+    NO_WRITES,
+    PUSH,
+    RESERVED,
+    RESUME,
+    RETURN,
+    apply_writes,
+    logger,
+    task_path_str,
+)
+
+STEADY: frozenset[type] = frozenset(
+    {
+        BinaryOperatorAggregate,
+        LastValue,
+        LastValueAfterFinish,
+        NamedBarrierValue,
+        NamedBarrierValueAfterFinish,
+        UntrackedValue,
+    }
+)
+"""Channel classes that keep their value through a superstep that does not write them."""
+
+FADING: frozenset[type] = frozenset({AnyValue, EphemeralValue, Topic})
+"""Channel classes that lose their value in a superstep that does not write them."""
+
+_NO_CHANNEL = frozenset({NO_WRITES, PUSH, RESUME, INTERRUPT, RETURN, ERROR, ERROR_SOURCE_NODE})
+_NOTHING: Sequence[Any] = ()
+
+
+def steady(channel: Any) -> bool:
+    """Whether a superstep that does not write the channel leaves it as it is."""
+    return type(channel) in STEADY or (type(channel) is Topic and channel.accumulate)
+
+
+class Channels(dict[str, Any]):
+    """The channels of a run, and which of them a superstep may have to visit.
+
+    Args:
+        channels: The run's channels, by name.
+    """
+
+    __slots__ = ("fading", "finishing", "strange", "unsteady")
+
+    def __init__(self, channels: Mapping[str, Any]) -> None:
+        super().__init__(channels)
+        self.unsteady = {name for name, channel in self.items() if not steady(channel)}
+        self.strange = {name for name in self.unsteady if type(self[name]) not in FADING}
+        # Those of the unsteady ones that hold a value, which may fade.
+        self.fading = {name for name in self.unsteady if self[name].is_available()}
+        self.finishing = [
+            name
+            for name, channel in self.items()
+            if type(channel).finish is not BaseChannel.finish
+        ]
+
+
+def apply_to_channels(
+    checkpoint: Any,
+    channels: Mapping[str, Any],
+    tasks: Iterable[Any],
+    get_next_version: Any,
+    trigger_to_nodes: Mapping[str, Sequence[str]],
+) -> set[str]:
+    """What LangGraph's ``apply_writes`` does, for :class:`Channels`.
+
+    Returns:
+        The names of the channels that were updated and hold a value.
+    """
+    if not isinstance(channels, Channels) or get_next_version is None:
+        return apply_writes(checkpoint, channels, tasks, get_next_version, trigger_to_nodes)  # type: ignore[no-any-return]
+    tasks = list(tasks)
+    if len(tasks) > 1:
+        tasks.sort(key=lambda task: task_path_str(task.path[:3]))
+    versions, seen = checkpoint["channel_versions"], checkpoint["versions_seen"]
+    bump = False
+    consumed: set[str] = set()
+    for task in tasks:
+        triggers = task.triggers
+        if triggers:
+            bump = True
+            consumed.update(triggers)
+        seen.setdefault(task.name, {}).update(
+            {name: versions[name] for name in triggers if name in versions}
+        )
+    following = get_next_version(max(versions.values()) if versions else None, None)
+    for name in consumed:
+        if name not in RESERVED and name in channels and channels[name].consume():
+            versions[name] = following
+    written: dict[str, list[Any]] = {}
+    for task in tasks:
+        for name, value in task.writes:
+            if name in _NO_CHANNEL:
+                continue
+            if name not in channels:
+                logger.warning(
+                    "Task %s with path %s wrote to unknown channel %s, ignoring it.",
+                    task.name,
+                    task.path,
+                    name,
+                )
+            elif (values := written.get(name)) is None:
+                written[name] = [value]
+            else:
+                values.append(value)
+    updated: set[str] = set()
+    for name, values in written.items():
+        channel = channels[name]
+        if channel.update(values):
+            versions[name] = following
+            if channel.is_available():
+                updated.add(name)
+    if bump:
+        for name in (channels.fading | channels.strange) - updated:
+            channel = channels[name]
+            if channel.is_available() and channel.update(_NOTHING):
+                versions[name] = following
+                if channel.is_available():
+                    updated.add(name)
+        channels.fading = {
+            name
+            for name in channels.fading | (updated & channels.unsteady)
+            if channels[name].is_available()
+        }
+        if updated.isdisjoint(trigger_to_nodes):
+            for name in channels.finishing:
+                channel = channels[name]
+                if channel.finish():
+                    versions[name] = following
+                    if channel.is_available():
+                        updated.add(name)
+    else:
+        channels.fading |= updated & channels.unsteady
+    return updated

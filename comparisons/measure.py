@@ -3,9 +3,9 @@
 A shared machine drifts by far more than the differences measured here, so
 nothing is timed alone: the contenders take turns, the order rotates from round
 to round, and what is reported is the median of the ratios within a round, with
-a bootstrap interval. Garbage is collected before each timed call and collection
-stays on during it, because its cost belongs to the engine that makes the
-garbage.
+a bootstrap interval. Garbage is collected before each timed call, so that none
+pays for another's, and collection stays on during it, because its cost belongs
+to the engine that makes the garbage.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ T = TypeVar("T")
 
 PACKAGES = ("langgraph", "langgraph-checkpoint", "langgraph-prebuilt", "langchain-core")
 """The distributions whose versions a result names, beside this one's own."""
+
+_LONG = 0.1
+"""Seconds from which a run is worth a full collection after it."""
 
 
 class RunOnLoop(Protocol):
@@ -124,15 +127,19 @@ def interleaved(
         for name in names:
             contenders[name]()
     times: dict[str, list[float]] = {name: [] for name in names}
+    gc.collect()
+    took = 0.0
     for round_ in range(rounds):
         shift = round_ % len(names)
         for name in names[shift:] + names[:shift]:
             if between is not None:
                 between()
-            gc.collect()
+            # A full collection takes longer than a short run leaves behind to collect.
+            gc.collect(1 if took < _LONG else 2)
             start = time.perf_counter()
             contenders[name]()
-            times[name].append(time.perf_counter() - start)
+            took = time.perf_counter() - start
+            times[name].append(took)
     return {name: Sample(tuple(seconds)) for name, seconds in times.items()}
 
 

@@ -94,7 +94,7 @@ class Effort:
     sizes: bool
 
 
-FULL = Effort(rounds=None, seconds=2.0, wide_rounds=(9, 3), imports=9, sizes=True)
+FULL = Effort(rounds=None, seconds=1.5, wide_rounds=(9, 3), imports=9, sizes=True)
 QUICK = Effort(rounds=None, seconds=0.3, wide_rounds=(3, 1), imports=3, sizes=False)
 
 
@@ -182,7 +182,7 @@ def _repeat(run: Callable[[], object], times: int) -> Callable[[], None]:
 def bench_rows(effort: Effort, only: str, run: RunOnLoop) -> list[Row]:
     """Compare the graphs of LangGraph's bench.
 
-    A row above the limit for one graph is measured again with thrice the rounds,
+    A row above the limit for one graph is measured again with twice the rounds,
     and that second measurement is the one that counts.
 
     Args:
@@ -202,7 +202,7 @@ def bench_rows(effort: Effort, only: str, run: RunOnLoop) -> list[Row]:
                 contest = Contest(plain, graph.given, loop)
                 row = compare(graph.name, contest, rounds=effort.rounds, seconds=effort.seconds)
                 if row.ratio.median > GRAPH_LIMIT:
-                    again = 3 * len(row.ratio.rounds)
+                    again = 2 * len(row.ratio.rounds)
                     row = compare(graph.name, contest, rounds=again, seconds=effort.seconds)
                 rows.append(row)
                 shown.advance(step)

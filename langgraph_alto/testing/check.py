@@ -299,7 +299,8 @@ class _Case:
 
     def _engines(self, savers: Sequence[Any]) -> tuple[_Engine, _Engine]:
         engines = []
-        for saver, make in zip(savers, (lambda graph: graph, self.wrapped), strict=True):
+        makers: tuple[Wrapped, Wrapped] = (_unwrapped, self.wrapped)
+        for saver, make in zip(savers, makers, strict=True):
             recorder = Recorder()
             update = {} if saver is None else {"checkpointer": saver}
             graph = instrumented(self.compiled.copy(update), recorder)
@@ -348,6 +349,10 @@ class _Case:
             self.notes.append(f"{label}: LangGraph did not end within {self.timeout:g} s")
         differences = compare(plain, alto, same_work=self.policy != "speculative")
         return Comparison(label, canonical(job.input), plain, alto, differences)
+
+
+def _unwrapped(graph: Any, /) -> Any:
+    return graph
 
 
 def _race(plain: Trace, alto: Trace, delay: DelayFunction) -> DelayFunction | None:

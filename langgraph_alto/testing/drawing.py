@@ -385,7 +385,7 @@ class Maker:
             changes["interrupt_before"] = tuple(sorted(self._some(self.names, 2)))
             changes["interrupt_after"] = tuple(sorted(self._some(self.names, 2)))
         if "recursion" in self._wanted:
-            changes["recursion_limit"] = self._draw(st.integers(1, 6))
+            changes["recursion_limit"] = self._draw(st.integers(2, 7))
         given = [k for k in self.keys if k in ("shelf", "messages") or self._chance(70)]
         changes["given"] = tuple(dict.fromkeys(["x", *given] if self._chance(90) else given))
         if self._chance(10):

@@ -58,6 +58,36 @@ def check_graph(
     )
 
 
+def reproducer(
+    description: Description, *, mode: Mode = "async", policy: str = "proven", seed: int = 0
+) -> str:
+    """Write a script that checks one graph and prints the report.
+
+    Args:
+        description: The graph.
+        mode: As for `check_graph`.
+        policy: As for `check_graph`.
+        seed: As for `check_graph`.
+
+    Returns:
+        The script; it needs nothing but this package.
+    """
+    saver = "InMemorySaver" if description.checkpointer else "None"
+    return f"""\
+{program(description).source}
+if __name__ == "__main__":
+    from langgraph.checkpoint.memory import InMemorySaver
+    from langgraph_alto.testing import check
+
+    report = check(
+        compiled(), [given], config=config, delays=delays, seed={seed}, mode={mode!r},
+        policy={policy!r}, checkpointer={saver}, durability={description.durability!r},
+        resume=[f"answer {{n}}" for n in range({len(ANSWERS)})], reset=failures.clear,
+    )
+    print(report)
+"""
+
+
 def _saver(module: str) -> InMemorySaver:
     """A saver that may load the classes of a generated module."""
     allowed = [(Shelf.__module__, Shelf.__name__), (module, "State")]

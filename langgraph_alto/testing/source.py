@@ -7,33 +7,39 @@ also what a person reads when a graph fails.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from langgraph_alto.testing.description import END, KEYS, Description, Node, Read, Route
 
-_HEAD = """\
-import copy
-import json
-import operator
-from dataclasses import dataclass, field
-from functools import partial
-from typing import Annotated, Any, TypedDict
-
-from langchain_core.messages import AIMessage
-from langchain_core.runnables import RunnableConfig
-from langgraph.graph import END, START, StateGraph
-from langgraph.graph.message import add_messages
-from langgraph.runtime import Runtime
-from langgraph.types import Command, RetryPolicy, Send, interrupt
-from pydantic import BaseModel, Field
-
-from langgraph_alto.testing.vocabulary import (
-    AsyncCallable, Callable_, Failures, FlakyError, Shelf,
-    chosen, longest, merged, mix, newest, pick, raised, show, tail, zipped,
-)
-
-failures = Failures()
-"""
+_IMPORTS: dict[str, tuple[str, ...]] = {
+    "dataclasses": ("dataclass", "field"),
+    "functools": ("partial",),
+    "typing": ("Annotated", "Any", "TypedDict"),
+    "langchain_core.messages": ("AIMessage",),
+    "langchain_core.runnables": ("RunnableConfig",),
+    "langgraph.graph": ("END", "START", "StateGraph"),
+    "langgraph.graph.message": ("add_messages",),
+    "langgraph.runtime": ("Runtime",),
+    "langgraph.types": ("Command", "RetryPolicy", "Send", "interrupt"),
+    "pydantic": ("BaseModel", "Field"),
+    "langgraph_alto.testing.vocabulary": (
+        "AsyncNode",
+        "Failures",
+        "FlakyError",
+        "Shelf",
+        "SyncNode",
+        "chosen",
+        "longest",
+        "merged",
+        "mix",
+        "newest",
+        "raised",
+        "show",
+        "zipped",
+    ),
+}
+_MODULES = ("copy", "json", "operator")
 
 _DEFAULTS = {
     "log": "list",
@@ -65,7 +71,7 @@ def source(description: Description) -> str:
     Returns:
         The source text.
     """
-    lines = [_HEAD, *_state(description)]
+    lines = ["failures = Failures()", "", *_state(description)]
     lines += _graph(description, "graph")
     before, after = list(description.interrupt_before), list(description.interrupt_after)
     given = ", ".join(f'"{k}": {_GIVEN.get(k, repr(k + "0"))}' for k in description.given)
@@ -81,7 +87,17 @@ def source(description: Description) -> str:
         f'config = {{"recursion_limit": {description.recursion_limit}}}',
         f"delays = {dict(description.delays)!r}",
     ]
-    return "\n".join(lines) + "\n"
+    body = "\n".join(lines) + "\n"
+    return "\n".join(_imports(body)) + "\n\n" + body
+
+
+def _imports(body: str) -> Iterator[str]:
+    """Imports of what the body uses, and of no more."""
+    used = set(re.findall(r"[A-Za-z_]\w*", body))
+    yield from (f"import {module}" for module in _MODULES if module in used)
+    for module, names in _IMPORTS.items():
+        if needed := [name for name in names if name in used]:
+            yield f"from {module} import {', '.join(needed)}"
 
 
 def _own_keys(description: Description) -> Iterator[str]:
@@ -170,7 +186,7 @@ def _added(node: Node, prefix: str) -> str:
     elif node.dress == "partial":
         action = f"partial({function}, _unused=1)"
     elif node.dress == "object":
-        action = f"{'AsyncCallable' if node.asynchronous else 'Callable_'}({function})"
+        action = f"{'AsyncNode' if node.asynchronous else 'SyncNode'}({function})"
     elif node.dress == "lambda":
         action = f"lambda state: {function}(state)"
     elif node.dress == "method":

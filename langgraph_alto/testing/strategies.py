@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from langgraph_alto.testing.description import Description
 from langgraph_alto.testing.drawing import Maker
 from langgraph_alto.testing.program import build, program
-from langgraph_alto.testing.run_program import check_graph
+from langgraph_alto.testing.run_program import check_graph, reproducer
 
 Feature = Literal[
     "branches",
@@ -55,14 +55,23 @@ Feature = Literal[
 
 FEATURES: tuple[Feature, ...] = get_args(Feature)
 
-__all__ = ["FEATURES", "Description", "Feature", "build", "check_graph", "graphs", "program"]
+__all__ = [
+    "FEATURES",
+    "Description",
+    "Feature",
+    "build",
+    "check_graph",
+    "graphs",
+    "program",
+    "reproducer",
+]
 
 
 def graphs(
     *,
     mode: Literal["async", "sync"] = "async",
     features: Collection[Feature] = FEATURES,
-    at_once: int = 5,
+    at_once: int = 6,
     nodes: int = 6,
 ) -> st.SearchStrategy[Description]:
     """Draw descriptions of graphs whose result does not depend on timing.

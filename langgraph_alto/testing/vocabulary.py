@@ -62,19 +62,9 @@ class Failures:
         raise FlakyError(f"{node} fails")
 
 
-def tail(value: object, size: int = 24) -> str:
-    """The end of a value's text, which is where an accumulating value changes."""
-    return str(show(value))[-size:]
-
-
 def mix(name: str, *seen: object) -> str:
     """A short digest of everything a node saw."""
     return f"{name}#{zlib.crc32(repr([show(s) for s in seen]).encode()):08x}"
-
-
-def pick(seen: object, count: int) -> int:
-    """A number below `count` that depends on what was seen."""
-    return zlib.crc32(repr(show(seen)).encode()) % count
 
 
 def show(value: Any) -> Any:
@@ -119,7 +109,7 @@ def raised(state: Any) -> Any:
     return twin
 
 
-class Callable_:
+class SyncNode:
     """A node that is an object with ``__call__``, opaque to a reader of functions."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -131,7 +121,7 @@ class Callable_:
         return self._function(state)
 
 
-class AsyncCallable:
+class AsyncNode:
     """A node that is an object with an async ``__call__``."""
 
     def __init__(self, function: Callable[..., Any]) -> None:

@@ -18,7 +18,7 @@ from langchain_core.callbacks import (
 from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 TIMEOUT_S = 300
 _ROLES = {"system": "system", "human": "user", "ai": "assistant"}
@@ -29,7 +29,12 @@ class ModelServerError(RuntimeError):
 
 
 class ServedChatModel(BaseChatModel):
-    """Asks ``POST {url}/chat/completions``, as reproducibly as the server can answer.
+    """Asks ``POST {url}/chat/completions``, and keeps to the first answer to each prompt.
+
+    A server that batches does not always repeat itself, even at temperature 0:
+    the company a request is in changes how sums are rounded. So that two runs
+    can be compared, a prompt asked again is sent again, and takes its time, but
+    the text returned is that of the first answer.
 
     Args:
         url: The server's base address, up to and with ``/v1``.
@@ -37,6 +42,10 @@ class ServedChatModel(BaseChatModel):
         api_key: Sent as the bearer token.
         seed: Sent with each request, beside temperature 0.
         max_tokens: The longest answer to ask for.
+
+    Attributes:
+        asked_again: How often a prompt was asked that had been asked before.
+        answered_differently: How often the server then gave another answer.
     """
 
     url: str
@@ -44,6 +53,9 @@ class ServedChatModel(BaseChatModel):
     api_key: str = Field(repr=False)
     seed: int = 0
     max_tokens: int = 512
+    asked_again: int = 0
+    answered_differently: int = 0
+    _first_answers: dict[str, str] = PrivateAttr(default_factory=dict)
 
     @property
     def _llm_type(self) -> str:
@@ -61,7 +73,7 @@ class ServedChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         with httpx.Client(verify=_tls(), timeout=TIMEOUT_S) as client:
-            return self._read(client.send(self._request(messages, stop)))
+            return self._read(messages, client.send(self._request(messages, stop)))
 
     async def _agenerate(
         self,
@@ -71,7 +83,7 @@ class ServedChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         async with httpx.AsyncClient(verify=_tls(), timeout=TIMEOUT_S) as client:
-            return self._read(await client.send(self._request(messages, stop)))
+            return self._read(messages, await client.send(self._request(messages, stop)))
 
     def _request(self, messages: list[BaseMessage], stop: list[str] | None) -> httpx.Request:
         return httpx.Request(
@@ -91,13 +103,18 @@ class ServedChatModel(BaseChatModel):
             extensions={"timeout": httpx.Timeout(TIMEOUT_S).as_dict()},
         )
 
-    def _read(self, answer: httpx.Response) -> ChatResult:
+    def _read(self, messages: list[BaseMessage], answer: httpx.Response) -> ChatResult:
         if answer.is_error:
             raise ModelServerError(
                 f"The server at {self.url} answered with status {answer.status_code}: "
                 f"{answer.text[:500]}"
             )
         text = answer.json()["choices"][0]["message"]["content"] or ""
+        prompt = repr([(m.type, m.text) for m in messages])
+        if prompt in self._first_answers:
+            self.asked_again += 1
+            self.answered_differently += self._first_answers[prompt] != text
+        text = self._first_answers.setdefault(prompt, text)
         return ChatResult(generations=[ChatGeneration(message=AIMessage(content=text))])
 
 

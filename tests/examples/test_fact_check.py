@@ -19,6 +19,7 @@ from examples.fact_check.__main__ import QUESTION, app
 from examples.fact_check.bound import critical_path, dependency_bound, needs
 from examples.fact_check.corpus import load_passages
 from examples.fact_check.graph import Context, Judgment, State, build_graph, join
+from examples.fact_check.prompts import REPHRASE
 from examples.fact_check.recorder import Span, TaskKey, TaskRecorder, task_key
 from examples.fact_check.retrieval import PassageRetriever
 from examples.fact_check.runner import Run, difference, run_once
@@ -29,7 +30,7 @@ from langgraph_alto import wrap
 
 QUESTIONS = [
     QUESTION,
-    'How does a generator function behave when "yield" is called?',
+    'What does the "with" statement do with an exception raised in its suite?',
     "How are function arguments and default parameter values evaluated?",
     "How does class creation with a metaclass work?",
 ]
@@ -78,7 +79,7 @@ async def test_the_draft_goes_wrong_once_and_the_check_finds_it(
     verdicts = [f["verdict"] for f in run.state["findings"]]
     assert "SUPPORTED" in verdicts
     assert "REFUTED" in verdicts
-    assert {"with", "compound"} & {d.metadata["topic"] for d in run.state["passages"]}
+    assert {"yield", "types"} & {d.metadata["topic"] for d in run.state["passages"]}
 
 
 async def test_findings_are_in_the_drafts_order_and_the_first_support_wins() -> None:
@@ -218,6 +219,7 @@ class _StandIn(BaseHTTPRequestHandler):
     """Speaks the OpenAI protocol as far as the fact checker needs it."""
 
     models: Sequence[str] = ("small",)
+    suffix = ""
 
     def do_GET(self) -> None:
         self._reply({"data": [{"id": name} for name in self.models]})
@@ -226,7 +228,7 @@ class _StandIn(BaseHTTPRequestHandler):
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         system, user = (m["content"] for m in asked["messages"])
         said = simulated_model(speed=100).invoke([SystemMessage(system), HumanMessage(user)])
-        message = {"role": "assistant", "content": said.text}
+        message = {"role": "assistant", "content": said.text + self.suffix}
         self._reply(
             {
                 "id": "1",
@@ -268,6 +270,19 @@ async def test_any_openai_compatible_server_can_answer(
     ours = await run_once("Alto", wrap(plain), QUESTION, served)
     simulated = await run_once("LangGraph", plain, QUESTION, context(retriever))
     assert difference([simulated, ours]) is None
+
+
+def test_a_server_that_does_not_repeat_itself_is_kept_to_its_first_answer(
+    stand_in: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = served_model(stand_in, "small", seed=0, api_key="none")
+    prompt = REPHRASE.format_messages(claim="A name is bound.", query="name")
+    first = model.invoke(prompt).text
+    assert model.invoke(prompt).text == first
+    assert (model.asked_again, model.answered_differently) == (1, 0)
+    monkeypatch.setattr(_StandIn, "suffix", " or so")
+    assert model.invoke(prompt).text == first
+    assert (model.asked_again, model.answered_differently) == (2, 1)
 
 
 def test_a_model_the_server_does_not_have_is_an_error_that_lists_what_it_has(

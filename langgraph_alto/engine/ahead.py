@@ -37,7 +37,8 @@ from langgraph_alto._langgraph import (
     prepare_single_task,
 )
 from langgraph_alto.engine.events import Events, hold
-from langgraph_alto.engine.partial import Misprediction, PartialState
+from langgraph_alto.engine.partial import Misprediction
+from langgraph_alto.engine.partial_objects import PartialDict, PartialObject, make_partial
 from langgraph_alto.engine.predictor import Phase, Predictor, Task
 from langgraph_alto.engine.routes import Gate, ahead_node, routes_of
 from langgraph_alto.plan.plan import Plan
@@ -119,7 +120,7 @@ class Run:
         self.provisional = provisional
         self.given: dict[str, Any] = {}
         self.absent: frozenset[str] = frozenset()
-        self.state: PartialState | None = None
+        self.state: PartialDict | PartialObject | None = None
         self.events = Events()
         self.gate: Gate | None = None
         self.adopted: Any = None
@@ -262,15 +263,8 @@ class Ahead:
     def _hand_over(self, run: Run, task: Any) -> None:
         self.runs.discard(run)
         if run.state is not None:
-            state = run.state
+            run.state.complete(task.input)
             run.state = None
-            state.complete(
-                {
-                    key: self.loop.channels[key].get()
-                    for key in state.unsure
-                    if self.loop.channels[key].is_available()
-                }
-            )
         made = run.made
         conf = task.config[CONF]
         run.view = partial(
@@ -391,12 +385,16 @@ class Ahead:
         absent: set[str] = set()
         unsure: frozenset[str] = frozenset()
         provisional = False
+        processes = loop.nodes
         path: tuple[Any, ...]
         try:
             if task.packet is None:
                 path = (PULL, stage.name)
                 certain = predictor.certain(stage.inputs, task.step)
                 unsure = stage.inputs - certain
+                if unsure and node.mapper is not None:
+                    # Without its class, which cannot be made with fields missing.
+                    processes = {stage.name: node.copy({"mapper": None})}
                 for key in stage.inputs:
                     if key in unsure:
                         channels[key] = _OFF
@@ -425,7 +423,7 @@ class Ahead:
                 checkpoint_id_bytes=bytes.fromhex(checkpoint_id.replace("-", "")),
                 checkpoint_null_version=0,
                 pending_writes=[],
-                processes=loop.nodes,
+                processes=processes,
                 channels=channels,
                 managed=loop.managed,
                 config=loop.config,
@@ -451,13 +449,17 @@ class Ahead:
         run.given, run.absent = given, frozenset(absent)
         self._detach(run, made.config)
         if unsure:
-            wanted = made.input
+            state = made.input
             if isinstance(node.bound, Pregel):
                 # A subgraph takes the keys it knows, and all of those are certain.
-                wanted = {key: wanted[key] for key in stage.read_keys if key in wanted}
+                state = {key: state[key] for key in stage.read_keys if key in state}
             else:
-                wanted = run.state = PartialState(stage.name, wanted, unsure)
-            object.__setattr__(made, "input", wanted)
+                run.state = make_partial(node.mapper, stage.name, state, unsure)
+                if run.state is None:
+                    task.spent = True
+                    return None
+                state = run.state.target
+            object.__setattr__(made, "input", state)
         if stage.routes:
             self._routes(run, node)
         return run

@@ -9,6 +9,7 @@ its own superstep, on LangGraph's own input.
 from __future__ import annotations
 
 from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
+from copy import deepcopy
 from typing import Any
 
 
@@ -29,46 +30,88 @@ class Misprediction(BaseException):
         self.what = what
 
 
+class Partial:
+    """What is certain of a state, and what was read of it.
+
+    Args:
+        node: The node's name, for the message of a misprediction.
+        unsure: The keys that are not certain.
+    """
+
+    __slots__ = ("node", "read", "unsure")
+
+    def __init__(self, node: str, unsure: frozenset[str]) -> None:
+        self.node = node
+        self.unsure = unsure
+        self.read: set[str] = set()
+
+    def touch(self, key: Any) -> None:
+        """A key is read.
+
+        Raises:
+            Misprediction: It is not certain.
+        """
+        if key in self.unsure:
+            raise Misprediction(self.node, f"read the key {key!r}, which is not certain yet")
+        self.read.add(key)
+
+    def refuse_whole(self) -> None:
+        """The state is read as a whole.
+
+        Raises:
+            Misprediction: Some key is not certain.
+        """
+        if self.unsure:
+            keys = ", ".join(sorted(self.unsure))
+            raise Misprediction(self.node, f"read its whole state; not certain yet: {keys}")
+
+    def complete(self, real: Any) -> None:
+        """Fill in what was not certain; from here on nothing is refused.
+
+        Args:
+            real: The input of LangGraph's own task.
+        """
+        raise NotImplementedError
+
+
+class PartialDict(Partial):
+    """What is known of a dict state; the state itself is ``target``."""
+
+    __slots__ = ("target",)
+
+    def __init__(self, node: str, known: Mapping[str, Any], unsure: frozenset[str]) -> None:
+        super().__init__(node, unsure)
+        self.target = PartialState(self, known)
+
+    def complete(self, real: Any) -> None:
+        unsure, self.unsure = self.unsure, frozenset()
+        for key in unsure:
+            if key in real and not dict.__contains__(self.target, key):
+                dict.__setitem__(self.target, key, real[key])
+
+
 class PartialState(dict[str, Any]):
     """A dict state of which some keys are not certain yet.
 
     Reads of certain keys behave as on the whole dict, absent keys included.
 
     Args:
-        node: The node's name, for the message of a misprediction.
+        partial: Says what is certain, and notes what is read.
         known: Values of the certain keys that have one.
-        unsure: The keys that are not certain.
     """
 
-    __slots__ = ("node", "read", "unsure")
+    __slots__ = ("partial",)
 
-    def __init__(self, node: str, known: Mapping[str, Any], unsure: frozenset[str]) -> None:
+    def __init__(self, partial: Partial, known: Mapping[str, Any]) -> None:
         super().__init__(known)
-        self.node = node
-        self.unsure = unsure
-        self.read: set[str] = set()
-
-    def complete(self, rest: Mapping[str, Any]) -> None:
-        """Fill in the keys that were not certain; from here on it is an ordinary dict.
-
-        Args:
-            rest: Values of those keys that have one.
-        """
-        for key in self.unsure:
-            if key in rest and not dict.__contains__(self, key):
-                dict.__setitem__(self, key, rest[key])
-        self.unsure = frozenset()
+        self.partial = partial
 
     def _touch(self, key: object) -> None:
-        if key in self.unsure:
-            raise Misprediction(self.node, f"read the key {key!r}, which is not certain yet")
-        self.read.add(key)  # type: ignore[arg-type]
+        self.partial.touch(key)
 
     def _whole(self) -> None:
-        if self.unsure:
-            keys = ", ".join(sorted(self.unsure))
-            raise Misprediction(self.node, f"read its whole state; not certain yet: {keys}")
-        self.read.update(dict.keys(self))
+        self.partial.refuse_whole()
+        self.partial.read.update(dict.keys(self))
 
     def __getitem__(self, key: str) -> Any:
         self._touch(key)
@@ -84,7 +127,7 @@ class PartialState(dict[str, Any]):
 
     def __setitem__(self, key: str, value: Any) -> None:
         # A node's own copy: what it has set itself is certain to it.
-        self.unsure -= {key}
+        self.partial.unsure -= {key}
         super().__setitem__(key, value)
 
     def __delitem__(self, key: str) -> None:
@@ -104,7 +147,7 @@ class PartialState(dict[str, Any]):
         return super().popitem()
 
     def clear(self) -> None:
-        self.unsure = frozenset()
+        self.partial.unsure = frozenset()
         super().clear()
 
     def __iter__(self) -> Iterator[str]:
@@ -136,19 +179,18 @@ class PartialState(dict[str, Any]):
         return super().items()
 
     def copy(self) -> dict[str, Any]:
-        if not self.unsure:
+        if not self.partial.unsure:
             self._whole()
             return dict(self)
-        twin = PartialState(self.node, {}, self.unsure)
-        dict.update(twin, dict.items(self))
-        twin.read = self.read
-        return twin
+        # Of its own, so that what is set in it is certain in it only.
+        twin = PartialDict(self.partial.node, {}, self.partial.unsure)
+        dict.update(twin.target, dict.items(self))
+        twin.read = self.partial.read
+        return twin.target
 
     __copy__ = copy
 
     def __deepcopy__(self, memo: dict[int, Any]) -> dict[str, Any]:
-        from copy import deepcopy
-
         self._whole()
         return deepcopy(dict(self), memo)
 

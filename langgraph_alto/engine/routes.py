@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from langchain_core.runnables import RunnableConfig
 
 from langgraph_alto._langgraph import BranchSpec, RunnableCallable, RunnableSeq
-from langgraph_alto.engine.partial import Misprediction, PartialState
+from langgraph_alto.engine.partial import Misprediction
+from langgraph_alto.engine.partial_objects import make_partial
 
 if TYPE_CHECKING:
     from langgraph_alto.engine.ahead import Ahead, Run
@@ -70,16 +71,16 @@ class _Route(RunnableCallable):
         if not self._certain():
             self.ahead.at_gate(self.run)
             self.run.gate.wait()
-        if self.run.adopted is None and (partly := self._partly(input)) is not None:
-            branch, value = partly
+        if self.run.adopted is None:
             try:
-                result = branch.path.invoke(value, config)
+                if (partly := self._partly(input)) is not None:
+                    branch, value = partly
+                    result = branch.path.invoke(value, config)
+                    return branch._finish(self.writer.kwargs["writer"], input, result, config)
             except Misprediction:
                 # The body has run; only the router must wait for the true state.
                 self.ahead.at_gate(self.run, for_good=True)
                 self.run.gate.wait()
-            else:
-                return branch._finish(self.writer.kwargs["writer"], input, result, config)
         return self.writer.invoke(input, config)
 
     async def _aroute(self, input: Any, config: RunnableConfig) -> Any:
@@ -87,15 +88,15 @@ class _Route(RunnableCallable):
         if not self._certain():
             self.ahead.at_gate(self.run)
             await self.run.gate.await_()
-        if self.run.adopted is None and (partly := self._partly(input)) is not None:
-            branch, value = partly
+        if self.run.adopted is None:
             try:
-                result = await branch.path.ainvoke(value, config)
+                if (partly := self._partly(input)) is not None:
+                    branch, value = partly
+                    result = await branch.path.ainvoke(value, config)
+                    return branch._finish(self.writer.kwargs["writer"], input, result, config)
             except Misprediction:
                 self.ahead.at_gate(self.run, for_good=True)
                 await self.run.gate.await_()
-            else:
-                return branch._finish(self.writer.kwargs["writer"], input, result, config)
         return await self.writer.ainvoke(input, config)
 
     def _select(self) -> list[str]:
@@ -107,7 +108,7 @@ class _Route(RunnableCallable):
         """Whether the router may run now."""
         return self.run.adopted is not None or self.ahead.may_route(self.run)
 
-    def _partly(self, input: Any) -> tuple[BranchSpec, PartialState] | None:
+    def _partly(self, input: Any) -> tuple[BranchSpec, Any] | None:
         """The router's state with the keys that are certain; ``None`` if all are."""
         reader = self.writer.kwargs.get("reader")
         if reader is None:
@@ -123,12 +124,14 @@ class _Route(RunnableCallable):
             select = [key for key in self._select() if key in certain or key not in keys]
             value = self.run.view(select, True)
         branch = self.writer.func.__self__
-        if isinstance(input, dict) and branch.input_schema is None:
-            value = {**input, **value}
         unsure = frozenset(keys) - certain
-        return branch, PartialState(
-            self.run.made.name, {k: v for k, v in value.items() if k not in unsure}, unsure
-        )
+        mapper = reader.keywords.get("mapper")
+        if mapper is None and isinstance(input, dict) and branch.input_schema is None:
+            value = {k: v for k, v in {**input, **value}.items() if k not in unsure}
+        partial = make_partial(mapper, self.run.made.name, value, unsure)
+        if partial is None:
+            raise Misprediction(self.run.made.name, "cannot be given part of its state")
+        return branch, partial.target
 
 
 class AsyncGate:

@@ -29,6 +29,7 @@ from langgraph_alto._langgraph import (
     PregelNode,
     RunnableCallable,
 )
+from langgraph_alto.engine.partial_objects import may_be_partial
 from langgraph_alto.plan.analysis import analyse_node, analyse_reducer, analyse_router
 from langgraph_alto.plan.effects import Doubt, Effects, Facts
 from langgraph_alto.plan.plan import Plan, Trigger, compile_plan
@@ -181,7 +182,7 @@ def _because(facts: Facts, fact: str, why: str) -> str:
 
 def _partial(schema: object) -> bool:
     """Whether a node's input can be given with keys missing that it does not read."""
-    return schema is None
+    return schema is None or (isinstance(schema, type) and may_be_partial(schema))
 
 
 def _writers(
@@ -265,7 +266,8 @@ def _route(graph: Pregel[Any, Any, Any, Any], writer: object) -> Route | None:
     if not isinstance(branch, BranchSpec):
         return None
     reader = writer.kwargs.get("reader")
-    found = analyse_router(branch.path, branch.input_schema)
+    mapper = reader.keywords.get("mapper") if reader is not None else None
+    found = analyse_router(branch.path, mapper.args[0] if mapper else branch.input_schema)
     names = found.names if branch.ends is None else frozenset(branch.ends.values())
     sends = found.sends
     if sends is None and branch.ends is not None:
@@ -278,7 +280,7 @@ def _route(graph: Pregel[Any, Any, Any, Any], writer: object) -> Route | None:
     select = reader.keywords.get("select", ())
     inputs = frozenset([select] if isinstance(select, str) else select) & set(graph.channels)
     reads = found.facts.reads
-    partly = reader.keywords.get("mapper") is None and not isinstance(select, str)
+    partly = not isinstance(select, str) and _partial(mapper.args[0] if mapper else None)
     return Route(
         inputs=inputs,
         reads=inputs

@@ -77,7 +77,7 @@ else:
         from langgraph.pregel._messages import StreamMessagesHandler
         from langgraph.pregel._read import PregelNode
         from langgraph.pregel._retry import arun_with_retry, run_with_retry
-        from langgraph.pregel._runner import (
+        from langgraph.pregel._runner import (  # type: ignore[attr-defined]
             EXCLUDED_FRAME_FNAMES,
             SKIP_RERAISE_SET,
             FuturesDict,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -100,14 +101,37 @@ class Wrapped(_Base):
             ),
         )
 
+    @contextmanager
+    def _unseen(self, options: Mapping[str, Any]) -> Iterator[None]:
+        """Mark the run that follows as one whose state is seen only when it has ended."""
+        from langgraph_alto.engine.loops import unwatched
+
+        modes = options.get("stream_mode", "values")
+        shown = self.debug or bool(options.get("print_mode"))
+        token = unwatched.set(not shown and modes in ("values", "updates"))
+        try:
+            yield
+        finally:
+            unwatched.reset(token)
+
     if not TYPE_CHECKING and _langgraph.unsupported is None:
 
         @functools.wraps(Pregel.stream)
-        def stream(self, *args, **kwargs):
+        def stream(self, *args, **kwargs):  # noqa: D102  (the wrapped method's)
             return self._alto_methods[0](self, *args, **kwargs)
 
+        @functools.wraps(Pregel.invoke)
+        def invoke(self, *args, **kwargs):  # noqa: D102  (the wrapped method's)
+            with self._unseen(kwargs):
+                return super().invoke(*args, **kwargs)
+
+        @functools.wraps(Pregel.ainvoke)
+        async def ainvoke(self, *args, **kwargs):  # noqa: D102  (the wrapped method's)
+            with self._unseen(kwargs):
+                return await super().ainvoke(*args, **kwargs)
+
         @functools.wraps(Pregel.astream)
-        def astream(self, *args, **kwargs):
+        def astream(self, *args, **kwargs):  # noqa: D102  (the wrapped method's)
             return self._alto_methods[1](self, *args, **kwargs)
 
 
@@ -159,7 +183,9 @@ def unwrapped(graph: Pregel[Any, Any, Any, Any]) -> Pregel[Any, Any, Any, Any]:
     return plain  # type: ignore[no-any-return]
 
 
-def options(policy: str, effects: Mapping[str, Effects] | None, ordered: Collection[str]) -> Options:
+def options(
+    policy: str, effects: Mapping[str, Effects] | None, ordered: Collection[str]
+) -> Options:
     """Check the options of ``wrap``.
 
     Raises:

@@ -145,11 +145,20 @@ class Ahead:
         loop: LangGraph's loop for the run.
         plan: The graph's plan.
         speculative: Whether to start what is not certain, too.
+        unwatched: Whether nobody sees the state before the run has ended.
     """
 
-    def __init__(self, loop: PregelLoop, plan: Plan, *, speculative: bool = False) -> None:
+    def __init__(
+        self,
+        loop: PregelLoop,
+        plan: Plan,
+        *,
+        speculative: bool = False,
+        unwatched: bool = False,
+    ) -> None:
         self.loop = loop
         self.plan = plan
+        self.unwatched = unwatched
         self.speculative = speculative
         self.predictor = Predictor(
             plan,
@@ -177,7 +186,7 @@ class Ahead:
 
     def _begin(self) -> None:
         loop, predictor = self.loop, self.predictor
-        tasks = loop.tasks
+        tasks: dict[str, Any] = loop.tasks
         self.frozen = False
         if not self.runs and not predictor.ahead_of(loop.step):
             present = self.plan.mask({task.name for task in tasks.values()})
@@ -416,7 +425,7 @@ class Ahead:
                 checkpoint={
                     **loop.checkpoint,
                     "id": (checkpoint_id := self._foretell(task.step)),
-                    "channel_versions": {trigger: 1 for trigger in node.triggers},
+                    "channel_versions": dict.fromkeys(node.triggers, 1),
                     "channel_values": {},
                     "versions_seen": {},
                 },
@@ -522,14 +531,16 @@ class Ahead:
         if CONFIG_KEY_RUNNER_SUBMIT in loop.config[CONF]:
             return 0
         allowed = plan.ahead
+        watched = not self.unwatched or CONFIG_KEY_STREAM in loop.config[CONF]
+        if loop.checkpointer is not None or watched:
+            # A checkpoint or a stream of a superstep before it would show the change.
+            allowed &= ~plan.mutators
         if loop.config[CONF].get(CONFIG_KEY_REPLAY_STATE) is not None or (
             loop.checkpointer is not None and _keeps_state(loop.nodes)
         ):
             # A subgraph that keeps its own state is found by the order of
             # checkpoint ids across namespaces, which foretelling would disturb.
-            allowed &= ~sum(
-                1 << place for place, stage in enumerate(plan.stages) if stage.exact_id
-            )
+            allowed &= ~sum(1 << place for place, stage in enumerate(plan.stages) if stage.exact_id)
         return allowed
 
     def _exact(self) -> int:

@@ -79,9 +79,7 @@ class Channels(dict[str, Any]):
         # Those of the unsteady ones that hold a value, which may fade.
         self.fading = {name for name in self.unsteady if self[name].is_available()}
         self.finishing = [
-            name
-            for name, channel in self.items()
-            if type(channel).finish is not BaseChannel.finish
+            name for name, channel in self.items() if type(channel).finish is not BaseChannel.finish
         ]
 
 
@@ -98,7 +96,7 @@ def apply_to_channels(
         The names of the channels that were updated and hold a value.
     """
     if not isinstance(channels, Channels) or get_next_version is None:
-        return apply_writes(checkpoint, channels, tasks, get_next_version, trigger_to_nodes)  # type: ignore[no-any-return]
+        return apply_writes(checkpoint, channels, tasks, get_next_version, trigger_to_nodes)
     tasks = list(tasks)
     if len(tasks) > 1:
         tasks.sort(key=lambda task: task_path_str(task.path[:3]))

@@ -54,6 +54,9 @@ class Engine:
         return self.policy != "off" and self.step_timeout is None and bool(self.plan().ahead)
 
 
+unwatched: ContextVar[bool] = ContextVar("unwatched", default=False)
+"""Set around ``invoke``, whose caller sees the state only when the run has ended."""
+
 _foretold: ContextVar[str | None] = ContextVar("foretold", default=None)
 
 
@@ -82,9 +85,12 @@ class _Loop(_Base):
         self._wrote: set[str] | None = None
         self._set_aside = False
         self._write_lock = threading.RLock()
+        # Said of this run only, not of those that its nodes start.
+        self._unwatched = unwatched.get()
+        unwatched.set(False)
 
     def tick(self) -> bool:
-        packets = self.channels[TASKS]
+        packets: Any = self.channels[TASKS]
         with collector_paused(len(packets.values) if packets.is_available() else 0):
             more = super().tick()
         self._wrote = {write[0] for write in self.checkpoint_pending_writes}
@@ -165,6 +171,7 @@ class SyncLoop(_Loop, SyncPregelLoop):
             self.engine.plan(),
             limit=executor.executor._max_workers,
             speculative=self.engine.policy == "speculative",
+            unwatched=self._unwatched,
         )
         self.stack.callback(self._close, ahead)
         return ahead
@@ -195,6 +202,7 @@ class AsyncLoop(_Loop, AsyncPregelLoop):
             self,
             self.engine.plan(),
             speculative=self.engine.policy == "speculative",
+            unwatched=self._unwatched,
             slots=slots,
         )
         self.stack.push_async_callback(self._aclose, ahead)

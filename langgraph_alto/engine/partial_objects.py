@@ -76,7 +76,7 @@ def make_partial(
 
 
 @functools.cache
-def may_be_partial(schema: type[Any]) -> bool:
+def may_be_partial(schema: Any) -> bool:
     """Whether objects of a class can be made field by field.
 
     Not so where fields may depend on each other: validators, a constructor or
@@ -113,7 +113,7 @@ def may_be_partial(schema: type[Any]) -> bool:
 
 
 def partial_object(
-    schema: type[Any], node: str, known: Mapping[str, Any], unsure: frozenset[str]
+    schema: Any, node: str, known: Mapping[str, Any], unsure: frozenset[str]
 ) -> PartialObject | None:
     """Make a state object of which some fields are not certain yet.
 
@@ -168,7 +168,7 @@ def _checker(schema: type[BaseModel], names: frozenset[str]) -> type[BaseModel]:
 
 
 @functools.cache
-def _tracking(schema: type[Any]) -> Any:
+def _tracking(schema: Any) -> Any:
     """The subclass of a schema whose instances notice what is read of them."""
 
     def __getattribute__(self: Any, name: str) -> Any:
@@ -210,8 +210,11 @@ def _tracking(schema: type[Any]) -> Any:
         "__slots__": (_SLOT,),
         "__getattribute__": __getattribute__,
         "__setattr__": __setattr__,
-        **{name: whole(name) for name in ("__eq__", "__repr__", "__str__", "__iter__")
-           if hasattr(schema, name)},
+        **{
+            name: whole(name)
+            for name in ("__eq__", "__repr__", "__str__", "__iter__")
+            if hasattr(schema, name)
+        },
         "__hash__": None,
     }
     return type(schema)(schema.__name__, (schema,), body)

@@ -35,6 +35,7 @@ from typing import Any
 
 from langgraph_alto.engine.virtual import VirtualChannels
 from langgraph_alto.plan.plan import Plan, Trigger, bits
+from langgraph_alto.plan.stages import Stage
 
 Write = tuple[str, Any]
 
@@ -168,10 +169,8 @@ class Predictor:
         self._dirty = False
         self._fresh: list[Task] = []
         self._successors: dict[int, int] = {}
-        self._unsafe = tuple(
-            tuple((stage.read_keys | {k for r in stage.routes for k in r.reads}) - plan.safe_reducers)
-            for stage in plan.stages
-        )
+        # Keys whose value at a later superstep cannot be had from a copy.
+        self._as_is = tuple(_as_is(stage, plan) for stage in plan.stages)
 
     # -- events ---------------------------------------------------------------
 
@@ -326,6 +325,8 @@ class Predictor:
         routable: list[Task] = []
         if self._dirty:
             self._dirty = False
+            for task in self._fresh:
+                self._group(task).waiting.append(task)
             self._fresh.clear()
             self._sweep(ready, routable)
         elif self._fresh:
@@ -372,9 +373,7 @@ class Predictor:
                 return set()
             unsure.update(stage.writes)
             unsure.update(path[0] for path in stage.mutates)
-        return {
-            key for key in keys if key not in unsure and self.virtual.foldable(key, step)
-        }
+        return {key for key in keys if key not in unsure and self.virtual.foldable(key, step)}
 
     # -- inside ---------------------------------------------------------------
 
@@ -383,6 +382,14 @@ class Predictor:
         if step is None:
             step = self.steps[number] = Step()
         return step
+
+    def _group(self, task: Task) -> Group:
+        step = self._step(task.step)
+        groups = step.pull_groups if task.packet is None else step.push_groups
+        group = groups.get(task.node)
+        if group is None:
+            group = groups[task.node] = Group()
+        return group
 
     def _enter(self, step: Step, task: Task) -> None:
         bit = 1 << task.node
@@ -405,14 +412,9 @@ class Predictor:
         step = self._step(task.step)
         if task.packet is None:
             step.pulls[task.node] = task
-            group = step.pull_groups.get(task.node)
-            if group is None:
-                group = step.pull_groups[task.node] = Group()
         else:
             step.pushes.append(task)
-            group = step.push_groups.get(task.node)
-            if group is None:
-                group = step.push_groups[task.node] = Group()
+        group = self._group(task)
         before = step.unfinished
         self._enter(step, task)
         if group.open and step.unfinished == before:
@@ -580,8 +582,9 @@ class Predictor:
                 continue
             if task.spent:
                 staying.append(task)
-            elif self.speculative or not self.plan.route_blockers[task.node] & before and self._foldable(
-                task.node, number
+            elif self.speculative or (
+                not self.plan.route_blockers[task.node] & before
+                and self._foldable(task.node, number)
             ):
                 routable.append(task)
             else:
@@ -589,7 +592,7 @@ class Predictor:
         step.routing = staying
 
     def _foldable(self, node: int, step: int) -> bool:
-        return all(self.virtual.foldable(key, step) for key in self._unsafe[node])
+        return all(self.virtual.unwritten(key, step) for key in self._as_is[node])
 
     def _join(self, number: int, step: Step) -> None:
         """Foresee the targets of waiting edges that are complete for certain."""
@@ -602,3 +605,10 @@ class Predictor:
                 continue
             if self.virtual.fires(join.channel, number + 1):
                 self._foresee(Task(join.target, number + 1))
+
+
+def _as_is(stage: Stage, plan: Plan) -> tuple[str, ...]:
+    """The keys a node must be given as the real channel holds them, not as a copy does."""
+    reads = stage.read_keys.union(*(route.reads for route in stage.routes))
+    changes = {path[0] for path in stage.mutates or ()}
+    return tuple((reads - plan.safe_reducers) | (changes - plan.kept))

@@ -17,7 +17,7 @@ import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, TypeGuard
 
 from langgraph.errors import GraphBubbleUp
 
@@ -39,7 +39,6 @@ from langgraph_alto.engine.ahead import Ahead
 from langgraph_alto.engine.collector import collector_paused
 from langgraph_alto.engine.tasks import TaskAhead
 from langgraph_alto.engine.threads import ThreadAhead
-
 
 BATCH = 64
 """How many tasks of a wide superstep are started between two turns of the event loop."""
@@ -105,10 +104,7 @@ class Runner(PregelRunner):
         if exception is None:
             ahead.real_finished(task)
         else:
-            handled = self._should_route_to_error_handler(task) and not isinstance(
-                exception, GraphBubbleUp
-            )
-            ahead.real_failed(task, fatal=not handled)
+            ahead.real_failed(task, fatal=not self._handled(task, exception))
 
     def _arrivals(self, event: Any, arrive: Callable[[Any], None]) -> Arrivals:
         return Arrivals(
@@ -118,7 +114,7 @@ class Runner(PregelRunner):
             arrive,
         )
 
-    def _failed_here(self, task: Any, error: BaseException | None) -> bool:
+    def _handled(self, task: Any, error: BaseException | None) -> TypeGuard[BaseException]:
         """Whether a task's error goes to the node's own error handler."""
         return (
             error is not None
@@ -141,6 +137,7 @@ class Runner(PregelRunner):
         """Run the tasks of one superstep; yields whenever there may be output."""
         tasks = tuple(tasks)
         arrived: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        schedule_handler: Any = self.schedule_error_handler
         futures = self._arrivals(threading.Event(), arrived.put)
         ahead: Any = self.ahead
 
@@ -175,9 +172,9 @@ class Runner(PregelRunner):
                 self.commit(task, None)
             except Exception as error:
                 self.commit(task, error)
-                if self._failed_here(task, error) and self.schedule_error_handler is not None:
+                if self._handled(task, error) and schedule_handler is not None:
                     self._handled_exception_ids.add(id(error))
-                    if handler := self.schedule_error_handler(task, error):
+                    if handler := schedule_handler(task, error):
                         tasks = (handler,)
                 if reraise and id(error) not in self._handled_exception_ids:
                     if not futures:
@@ -214,13 +211,11 @@ class Runner(PregelRunner):
                     # the waiter has ended; another one waits for more output
                     if futures and get_waiter is not None:
                         futures[get_waiter()] = None
-                elif self._failed_here(task, error := _exception(future)):
-                    self._handled_exception_ids.add(id(error))
+                elif (raised := _exception(future)) is not None and self._handled(task, raised):
+                    self._handled_exception_ids.add(id(raised))
                     SKIP_RERAISE_SET.add(future)
                     handled.add(future)
-                    if self.schedule_error_handler is not None and (
-                        handler := self.schedule_error_handler(task, error)
-                    ):
+                    if schedule_handler is not None and (handler := schedule_handler(task, raised)):
                         start(handler)
                 else:
                     ended.add(future)
@@ -277,6 +272,7 @@ class Runner(PregelRunner):
         loop = asyncio.get_running_loop()
         tasks = tuple(tasks)
         arrived: deque[Any] = deque()
+        schedule_handler: Any = self.aschedule_error_handler
         waiting: asyncio.Future[None] | None = None
 
         def arrive(future: Any) -> None:
@@ -342,9 +338,9 @@ class Runner(PregelRunner):
                 self.commit(task, None)
             except Exception as error:
                 self.commit(task, error)
-                if self._failed_here(task, error) and self.aschedule_error_handler is not None:
+                if self._handled(task, error) and schedule_handler is not None:
                     self._handled_exception_ids.add(id(error))
-                    if handler := await self.aschedule_error_handler(task, error):
+                    if handler := await schedule_handler(task, error):
                         tasks = (handler,)
                 if reraise and id(error) not in self._handled_exception_ids:
                     if not futures:
@@ -387,12 +383,12 @@ class Runner(PregelRunner):
                 if task is None:
                     if futures and get_waiter is not None:
                         futures[get_waiter()] = None
-                elif self._failed_here(task, error := _exception(future)):
-                    self._handled_exception_ids.add(id(error))
+                elif (raised := _exception(future)) is not None and self._handled(task, raised):
+                    self._handled_exception_ids.add(id(raised))
                     SKIP_RERAISE_SET.add(future)
                     handled.add(future)
-                    if self.aschedule_error_handler is not None and (
-                        handler := await self.aschedule_error_handler(task, error)
+                    if schedule_handler is not None and (
+                        handler := await schedule_handler(task, raised)
                     ):
                         start(handler)
                 else:

@@ -25,6 +25,7 @@ class TaskAhead(Ahead):
         loop: LangGraph's loop for the run.
         plan: The graph's plan.
         speculative: Whether to start what is not certain, too.
+        unwatched: Whether nobody sees the state before the run has ended.
         slots: The bound shared with the superstep's own tasks, if there is one.
     """
 
@@ -34,9 +35,10 @@ class TaskAhead(Ahead):
         plan: Plan,
         *,
         speculative: bool = False,
+        unwatched: bool = False,
         slots: Slots | None = None,
     ) -> None:
-        super().__init__(loop, plan, speculative=speculative)
+        super().__init__(loop, plan, speculative=speculative, unwatched=unwatched)
         self.slots = slots
         self.stream = False
         self._context = copy_context()

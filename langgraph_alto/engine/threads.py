@@ -57,9 +57,15 @@ class ThreadAhead(Ahead):
     """
 
     def __init__(
-        self, loop: PregelLoop, plan: Plan, *, limit: int, speculative: bool = False
+        self,
+        loop: PregelLoop,
+        plan: Plan,
+        *,
+        limit: int,
+        speculative: bool = False,
+        unwatched: bool = False,
     ) -> None:
-        super().__init__(loop, plan, speculative=speculative)
+        super().__init__(loop, plan, speculative=speculative, unwatched=unwatched)
         self.pool = Pool(limit)
         self._lock = threading.RLock()
         self._context = copy_context()

@@ -46,13 +46,12 @@ class VirtualChannels:
         state under a copy's name; such a key is known only once LangGraph has
         applied the writes itself.
         """
-        predictor = self.predictor
-        if key in predictor.plan.safe_reducers:
-            return True
+        return key in self.predictor.plan.safe_reducers or self.unwritten(key, step)
+
+    def unwritten(self, key: str, step: int) -> bool:
+        """Whether the real channel still holds what a key will be at ``step``."""
         return not any(
-            key in known.writes
-            for number, known in predictor.steps.items()
-            if number < step
+            key in known.writes for number, known in self.predictor.steps.items() if number < step
         )
 
     def channel(self, name: str, step: int) -> Any:

@@ -9,7 +9,7 @@ of a fan-out.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from langgraph_alto.plan.stages import Stage, conflicts, overlap, roots, route_conflicts
@@ -54,6 +54,7 @@ class Plan:
         ahead: The nodes that may run ahead at all.
         interrupts: Nodes that may call ``interrupt()``.
         mutators: Nodes that may change what they are given in place.
+        kept: State keys that hold the very object last written to them.
         safe_reducers: State keys whose reducer is known not to change its
             arguments, so that it may be applied to a copy of the channel.
     """
@@ -71,6 +72,7 @@ class Plan:
     ahead: int
     interrupts: int
     mutators: int
+    kept: frozenset[str]
     safe_reducers: frozenset[str]
 
     def mask(self, names: Iterable[str]) -> int:
@@ -80,7 +82,6 @@ class Plan:
             if (position := self.index.get(name)) is not None:
                 bits |= 1 << position
         return bits
-
 
     def flat(self, present: int, allowed: int) -> bool:
         """Whether nothing can start before all tasks of a superstep have ended.
@@ -122,6 +123,7 @@ def compile_plan(
     joins: Iterable[tuple[str, str, frozenset[str]]],
     *,
     safe_reducers: frozenset[str] = frozenset(),
+    kept: frozenset[str] = frozenset(),
 ) -> Plan:
     """Compile stages and triggers to masks.
 
@@ -130,8 +132,10 @@ def compile_plan(
         triggers: Nodes started by each channel, by name.
         joins: ``(channel, target, sources)`` of each waiting edge.
         safe_reducers: See :class:`Plan`.
+        kept: See :class:`Plan`.
     """
     index = {stage.name: position for position, stage in enumerate(stages)}
+    stages = _aliased(stages)
     everything = (1 << len(stages)) - 1
 
     def named(names: Iterable[str] | None) -> int:
@@ -155,10 +159,7 @@ def compile_plan(
         successors=tuple(named(stage.leads_to) for stage in stages),
         sends=tuple(named(stage.sends_to) for stage in stages),
         deferred=named(
-            name
-            for nodes in triggers.values()
-            for name, kind in nodes
-            if kind is Trigger.DEFERRED
+            name for nodes in triggers.values() for name, kind in nodes if kind is Trigger.DEFERRED
         ),
         blockers=tuple(
             who(lambda earlier, later=stage: conflicts(later, earlier))  # type: ignore[misc]
@@ -167,7 +168,8 @@ def compile_plan(
         # What a packet holds was made before it was sent, so only work that
         # changes objects in place, or shares the store, can still reach it.
         packet_blockers=tuple(
-            (mutators | storing) if stage.uses_store else mutators for stage in stages
+            everything if stage.mutates else mutators | (storing if stage.uses_store else 0)
+            for stage in stages
         ),
         route_blockers=tuple(
             who(lambda earlier, later=stage: route_conflicts(later.routes, earlier))  # type: ignore[misc]
@@ -176,7 +178,26 @@ def compile_plan(
         ahead=who(lambda stage: stage.barrier is None),
         interrupts=who(lambda stage: stage.interrupts),
         mutators=mutators,
+        kept=kept,
         safe_reducers=safe_reducers,
+    )
+
+
+def _aliased(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+    """Widen what nodes change that packets reach.
+
+    What a packet holds goes by the names its sender chose, but the objects may
+    be those of the state: a node that changes them may change anything.
+    """
+    sent: set[str] = set()
+    for stage in stages:
+        if stage.sends_to is None:
+            sent = {stage.name for stage in stages}
+            break
+        sent |= stage.sends_to
+    return tuple(
+        replace(stage, mutates=None) if stage.mutates and stage.name in sent else stage
+        for stage in stages
     )
 
 

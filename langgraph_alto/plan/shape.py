@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from langgraph.channels import (
     AnyValue,
@@ -35,9 +35,17 @@ from langgraph_alto.plan.effects import Doubt, Effects, Facts
 from langgraph_alto.plan.plan import Plan, Trigger, compile_plan
 from langgraph_alto.plan.stages import Route, Stage, check_names, declared, roots
 
-UNKNOWN = Facts(reads=None, writes=None, mutates=None, goto=None)
-
 _BRANCH_TO = "branch:to:"
+
+
+class _Leads(NamedTuple):
+    """The part of a stage that a node's writers tell."""
+
+    edges: frozenset[str]
+    writes: frozenset[str] | None
+    routes: tuple[Route, ...]
+    leads_to: frozenset[str] | None
+    sends_to: frozenset[str] | None
 
 
 def plan_of(
@@ -78,8 +86,9 @@ def plan_of(
         tuple(stages.values()),
         {channel: tuple(nodes) for channel, nodes in triggers.items()},
         joins,
-        safe_reducers=frozenset(
-            key for key, channel in graph.channels.items() if _safe(channel)
+        safe_reducers=frozenset(key for key, channel in graph.channels.items() if _safe(channel)),
+        kept=frozenset(
+            key for key, channel in graph.channels.items() if isinstance(channel, LastValue)
         ),
     )
 
@@ -118,8 +127,7 @@ def _stage(
         else analyse_node(node.bound, schema)
     )
     facts = declared(facts, effects)
-    edges, writes, routes, leads_to, sends_to = _writers(graph, node, facts, effects)
-    mutates = facts.mutates
+    leads = _writers(graph, node, facts, effects)
     reads = (
         roots(inputs)
         if facts.reads is None
@@ -132,12 +140,12 @@ def _stage(
         name=name,
         inputs=inputs,
         reads=reads,
-        writes=writes,
-        mutates=mutates,
-        edges=edges,
-        leads_to=leads_to,
-        sends_to=sends_to,
-        routes=routes,
+        writes=leads.writes,
+        mutates=facts.mutates,
+        edges=leads.edges,
+        leads_to=leads.leads_to,
+        sends_to=leads.sends_to,
+        routes=leads.routes,
         interrupts=facts.interrupts,
         calls_tasks=facts.calls_tasks,
         uses_store=facts.uses_store,
@@ -166,9 +174,6 @@ def _barrier(
         return "it has a cache policy, and the cache is asked in its own superstep"
     if facts.mutates is None:
         return _because(facts, "mutates", "it may change its input in place")
-    if facts.mutates:
-        paths = ", ".join(".".join(path) for path in sorted(facts.mutates))
-        return f"it changes its input in place ({paths})"
     return None
 
 
@@ -187,63 +192,50 @@ def _partial(schema: object) -> bool:
 
 def _writers(
     graph: Pregel[Any, Any, Any, Any], node: PregelNode, facts: Facts, effects: Effects | None
-) -> tuple[
-    frozenset[str],
-    frozenset[str] | None,
-    tuple[Route, ...],
-    frozenset[str] | None,
-    frozenset[str] | None,
-]:
-    """What a node's writers write, its routes, and where it may lead and send."""
+) -> _Leads:
+    """What a node's writers write, and where they lead."""
     edges: set[str] = set()
-    written: set[str] | None = None if facts.writes is None else set(facts.writes)
-    leads: set[str] | None = set()
-    routes: list[Route] = []
+    channels: set[str] = set()
     ends: set[str] | None = None
+    routes: list[Route] = []
     for writer in node.writers:
-        if isinstance(writer, ChannelWrite):
-            for entry in writer.writes:
-                if isinstance(entry, ChannelWriteEntry):
-                    if entry.channel.startswith(_BRANCH_TO):
-                        edges.add(entry.channel[len(_BRANCH_TO) :])
-                    elif written is not None:
-                        written.add(entry.channel)
-                    leads |= _targets(graph, entry.channel)
-                elif isinstance(entry, ChannelWriteTupleEntry):
-                    if entry.static:
-                        ends = {_node_of(channel) for channel, *_ in entry.static} - {END}
-                else:
-                    leads = None
-                    break
+        if not isinstance(writer, ChannelWrite):
+            route = _route(graph, writer)
+            if route is None:
+                return _Leads(frozenset(), None, (), None, None)
+            routes.append(route)
             continue
-        route = _route(graph, writer)
-        if route is None:
-            return frozenset(edges), None, (), None, None
-        routes.append(route)
-    goto: Collection[str] | None = facts.goto
-    if goto is None:
-        goto = ends
-    elif ends and (effects is None or effects.goto is None):
-        goto = set(goto) | ends
-    leads = _union(leads, goto, *(route.destinations for route in routes))
-    sends = _union(goto, *(route.sends_to for route in routes))
-    return (
-        frozenset(edges),
-        None if written is None else frozenset(written),
-        tuple(routes),
-        None if leads is None else frozenset(leads),
-        None if sends is None else frozenset(sends),
+        for entry in writer.writes:
+            if isinstance(entry, ChannelWriteEntry):
+                channels.add(entry.channel)
+                if entry.channel.startswith(_BRANCH_TO):
+                    edges.add(_node_of(entry.channel))
+            elif isinstance(entry, ChannelWriteTupleEntry):
+                if entry.static:
+                    ends = {_node_of(channel) for channel, *_ in entry.static} - {END}
+            else:
+                return _Leads(frozenset(edges), None, (), None, None)
+    goto: Collection[str] | None = ends if facts.goto is None else facts.goto
+    if goto is not None and ends and (effects is None or effects.goto is None):
+        goto = {*goto, *ends}
+    targets = {target for channel in channels for target in _targets(graph, channel)}
+    return _Leads(
+        edges=frozenset(edges),
+        writes=_union(facts.writes, channels - {_BRANCH_TO + edge for edge in edges}),
+        routes=tuple(routes),
+        leads_to=_union(targets, goto, *(route.destinations for route in routes)),
+        sends_to=_union(goto, *(route.sends_to for route in routes)),
     )
 
 
-def _union(*names: Collection[str] | None) -> set[str] | None:
+def _union(*names: Collection[str] | None) -> frozenset[str] | None:
     """All the names; ``None``, which stands for any, if one of them is."""
     found: set[str] = set()
     for some in names:
         if some is None:
             return None
-        found |= set(some)
-    return found
+        found.update(some)
+    return frozenset(found)
 
 
 def _node_of(channel: str) -> str:
@@ -300,14 +292,7 @@ def _subgraph_facts(graph: Pregel[Any, Any, Any, Any], inputs: frozenset[str]) -
     inner = plan_of(graph)
     own = set(graph.nodes)
     mutates = all(stage.mutates == frozenset() for stage in inner.stages if stage.name != START)
-    goto: set[str] | None = set()
-    for stage in inner.stages:
-        if stage.name == START:
-            continue
-        if stage.leads_to is None:
-            goto = None
-            break
-        goto |= stage.leads_to - own
+    leads = _union(*(stage.leads_to for stage in inner.stages if stage.name != START))
     doubts = [
         Doubt(fact="mutates", why=f"in the subgraph, node {stage.name!r}: {stage.barrier}")
         for stage in inner.stages
@@ -317,7 +302,7 @@ def _subgraph_facts(graph: Pregel[Any, Any, Any, Any], inputs: frozenset[str]) -
         reads=roots(takes),
         writes=None if isinstance(outputs, str) else frozenset(outputs),
         mutates=frozenset() if mutates else None,
-        goto=None if goto is None else frozenset(goto),
+        goto=None if leads is None else leads - own,
         interrupts=any(stage.interrupts for stage in inner.stages)
         or bool(graph.interrupt_before_nodes or graph.interrupt_after_nodes),
         calls_tasks=any(stage.calls_tasks for stage in inner.stages),

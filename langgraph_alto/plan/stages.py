@@ -14,9 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from langgraph_alto.plan.effects import Doubt, Effects, Facts, Path
 
-NOTHING = Facts(
-    reads=frozenset(), writes=frozenset(), mutates=frozenset(), goto=frozenset()
-)
+NOTHING = Facts(reads=frozenset(), writes=frozenset(), mutates=frozenset(), goto=frozenset())
 """The facts of a function that touches nothing."""
 
 

@@ -92,7 +92,7 @@ def script(job: Job) -> Script:
     """Decide what to ask of a graph; answers come in by ``send``.
 
     All interrupts that are pending at a pause are answered together, each with
-    the next of ``job.resume``, in the order of their tasks. A breakpoint is
+    the next of ``job.resume``, in the order of their tasks (of one task's, sorted). A breakpoint is
     passed by calling the graph with ``None``. The run ends where the graph
     ends, where answers run out, or with an exception.
 
@@ -120,7 +120,7 @@ def script(job: Job) -> Script:
         if job.persists and failure is None:
             state, _error = yield Ask("get_state", (job.config,))
             if state is not None:
-                pending = [i for task in state.tasks for i in task.interrupts]
+                pending = [i for task in state.tasks for i in sorted(task.interrupts, key=_value)]
                 next_ = state.next
         segment = builder.close(failure=failure, interrupts=[i.value for i in pending], next_=next_)
         if job.how == "invoke" and failure is None:
@@ -245,6 +245,10 @@ async def _aanswer(graph: Any, ask: Ask) -> Answer:
         return await getattr(graph, "a" + ask.method)(*ask.args, **ask.kwargs), None
     except Exception as error:  # noqa: BLE001 - what a graph raises is a finding
         return None, error
+
+
+def _value(interrupt: Any) -> str:
+    return canonical(interrupt.value)
 
 
 def _hung(timeout: float) -> Outcome:

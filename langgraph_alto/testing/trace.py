@@ -91,7 +91,8 @@ class Segment:
         supersteps: In order; empty for a run by ``invoke``.
         subgraphs: Streams of subgraphs, sorted, each as one text.
         result: What ``invoke`` returned; ``None`` for a stream.
-        interrupts: Pending interrupts' values, in the order of their tasks.
+        interrupts: Pending interrupts' values in the order of their tasks; of one
+            task's (a subgraph's, that is) sorted, since they come in any order.
         next: Nodes the run stopped in front of.
         failure: The exception that ended it.
     """
@@ -164,9 +165,9 @@ class SegmentBuilder:
             if interrupts is None:
                 steps[-1].values.append(canonical(data))
             else:
-                steps[-1].interrupts.append(f"{canonical(interrupts)} at {canonical(data)}")
+                steps[-1].interrupts.append(result_text(data))
         elif mode == "updates":
-            steps[-1].updates.append(canonical(data))
+            steps[-1].updates.append(result_text(data))
         else:
             steps[-1].updates.append(f"{mode}: {canonical(data)}")
 
@@ -183,8 +184,8 @@ class SegmentBuilder:
             error = payload["error"]
             result = canonical(payload["result"])
             shown = f"{result}" if error is None else f"failed: {without_ids(str(error))}"
-            interrupts = [i["value"] for i in payload["interrupts"]]
-            paused = f" interrupted: {canonical(interrupts)}" if interrupts else ""
+            interrupts = sorted(canonical(i["value"]) for i in payload["interrupts"])
+            paused = f" interrupted: {interrupts}" if interrupts else ""
             steps[-1].updates.append(f"result of {payload['name']}: {shown}{paused}")
         elif data["type"] == "checkpoint":
             metadata = payload["metadata"]
@@ -244,7 +245,7 @@ class _Open:
 
 
 def result_text(value: Any) -> str:
-    """The result of ``invoke``, its interrupts sorted since they arrive in any order."""
+    """A result or an event, its interrupts sorted: those of siblings come in any order."""
     interrupts = _interrupts_of(value)
     if interrupts is None:
         return canonical(value)
@@ -266,7 +267,7 @@ def snapshot_text(snapshot: Any, *, last: bool, failed: bool) -> str:
     tasks = ", ".join(
         task.name
         if cut
-        else f"{task.name}(interrupts={[canonical(i.value) for i in task.interrupts]}, "
+        else f"{task.name}(interrupts={sorted(canonical(i.value) for i in task.interrupts)}, "
         f"result={canonical(task.result)})"
         for task in snapshot.tasks
     )

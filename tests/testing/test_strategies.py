@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from langgraph.graph import StateGraph
 
@@ -18,6 +17,7 @@ from langgraph_alto.testing.instrument import Recorder, instrumented
 from langgraph_alto.testing.report import Report
 from langgraph_alto.testing.strategies import (
     FEATURES,
+    Feature,
     build,
     check_graph,
     graphs,
@@ -93,24 +93,24 @@ EXPECTED = {
 
 def test_everything_is_drawn() -> None:
     seen: Counter[str] = Counter()
+    groups: list[tuple[Feature, ...]] = [
+        FEATURES,
+        ("fans", "commands", "subgraphs"),
+        ("joins", "loops", "unguarded"),
+        ("whole",),
+        ("opaque",),
+        ("returns",),
+    ]
+    for group in groups:
 
-    @settings(QUIET, max_examples=300, database=None)
-    @given(graphs(at_once=14))
-    def draw(description: Description) -> None:
-        seen.update(set(_features_of(description)))
+        @settings(QUIET, max_examples=250, database=None)
+        @given(graphs(features=group, at_once=14))
+        def draw(description: Description) -> None:
+            assert isinstance(build(description), StateGraph)
+            seen.update(set(_features_of(description)))
 
-    draw()
+        draw()
     assert seen.keys() >= EXPECTED, EXPECTED - seen.keys()
-
-
-@pytest.mark.parametrize("feature", FEATURES)
-def test_a_feature_alone(feature: Any) -> None:
-    @settings(QUIET, max_examples=15, database=None)
-    @given(graphs(features=[feature], nodes=4))
-    def draw(description: Description) -> None:
-        assert isinstance(build(description), StateGraph)
-
-    draw()
 
 
 @settings(QUIET, max_examples=40)

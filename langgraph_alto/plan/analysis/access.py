@@ -9,9 +9,9 @@ import types
 from collections.abc import Callable, Iterable
 
 from langgraph_alto.plan.analysis import hints
+from langgraph_alto.plan.analysis.catalogue import MUTATORS
 from langgraph_alto.plan.analysis.machine import Machine, wrap
 from langgraph_alto.plan.analysis.values import (
-    MAX_PATH,
     NOTHING,
     OPAQUE,
     PLAIN,
@@ -19,7 +19,6 @@ from langgraph_alto.plan.analysis.values import (
     USER_OPAQUE,
     Alloc,
     Args,
-    Atom,
     Cell,
     Const,
     Func,
@@ -47,7 +46,7 @@ def child(machine: Machine, ref: Ref, name: str, hint: object) -> Value:
     """The object under a constant name of a state object."""
     if not ref.exact:
         return inner(machine, ref, hint)
-    if len(ref.path) >= MAX_PATH:
+    if len(ref.path) >= machine.max_path:
         return inner(machine, ref, hint)
     path = (*ref.path, name)
     machine.rec.touched.add(path)
@@ -147,7 +146,8 @@ def _cell_attribute(machine: Machine, atom: Alloc, name: str, calling: bool) -> 
         if calling or callable(attribute) or hasattr(attribute, "__get__"):
             found |= one(Method(atom, name))
         return found or OPAQUE
-    return one(Method(atom, name))
+    # Containers have methods only, but the copy of some other object is one too.
+    return one(Method(atom, name)) | (NOTHING if calling else cell.everything())
 
 
 @functools.cache
@@ -498,15 +498,18 @@ def escape(machine: Machine, value: Value, why: Callable[[], str]) -> None:
     for atom in machine.reachable(value):
         if isinstance(atom, Ref):
             machine.rec.read(atom.path, "" if atom.path else why())
-        elif isinstance(atom, (Method, Func)):
-            _call_escaped(machine, atom)
+        elif isinstance(atom, Func) or (isinstance(atom, Method) and may_change(atom)):
+            machine.call_escaped(atom, OPAQUE, cell_node())
 
 
-def _call_escaped(machine: Machine, atom: Atom) -> None:
-    if atom in machine.escaping:
-        return
-    machine.escaping.add(atom)
-    try:
-        machine.apply(machine, one(atom), Args(star=OPAQUE, kwstar=OPAQUE), cell_node())
-    finally:
-        machine.escaping.discard(atom)
+def may_change(method: Method) -> bool:
+    """Whether calling a bound method later is worth thinking about.
+
+    An attribute of unknown objects is far more often data than a method.
+    """
+    if method.name in MUTATORS:
+        return True
+    receiver = method.receiver
+    if isinstance(receiver, Ref):
+        return hints.member(receiver.hint, method.name).kind == "method"
+    return isinstance(receiver, (Alloc, Super)) or isinstance(receiver, Obj)

@@ -130,7 +130,8 @@ def call_object(machine: Machine, obj: object, args: Args, node: ast.AST) -> Val
     call = hints.static(type(obj), "__call__")
     if isinstance(call, types.FunctionType):
         return call_function(machine, call, merged(Args([one(Obj(obj))]), args), node)
-    return call_unseen(machine, args, describe(node), node, user=False)
+    name = (str(getattr(obj, "__module__", "")).lstrip("_"), str(getattr(obj, "__name__", "")))
+    return call_unseen(machine, args, describe(node), node, user=False, name=name)
 
 
 _CACHED = type(functools.lru_cache(len))

@@ -95,7 +95,7 @@ ARGUMENT_MUTATORS: Final = {
     ("heapq", "_heappop_max"): (0,),
     ("heapq", "_heapify_max"): (0,),
     ("heapq", "_heapreplace_max"): (0,),
-    ("random", "shuffle"): (0,),
+    ("random", "shuffle"): (0, 1),
     ("bisect", "insort"): (0,),
     ("bisect", "insort_left"): (0,),
     ("bisect", "insort_right"): (0,),

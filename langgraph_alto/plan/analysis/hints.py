@@ -18,8 +18,8 @@ import types
 import typing
 import uuid
 import weakref
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, ParamSpec, TypeVar, cast
 
 from langgraph_alto.plan.analysis.source import is_library_module
 from langgraph_alto.plan.analysis.values import UNKNOWN
@@ -43,6 +43,24 @@ _SCALARS = (
 _WRAPPERS = frozenset(("Required", "NotRequired", "ReadOnly", "Final", "ClassVar"))
 
 MemberKind = Literal["field", "property", "method", "library", "unknown"]
+
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+_memories: list[Callable[[], None]] = []
+
+
+def _remembered(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Cache a question about annotations until the next analysis begins."""
+    cached = functools.lru_cache(maxsize=2048)(function)
+    _memories.append(cached.cache_clear)
+    return cast("Callable[_P, _R]", cached)
+
+
+def forget() -> None:
+    """Drop what was remembered: a class may have new subclasses by now."""
+    for clear in _memories:
+        clear()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -86,6 +104,7 @@ def normal(hint: object) -> object:
     return hint
 
 
+@_remembered
 def alternatives(hint: object) -> tuple[object, ...]:
     """The members of a union without ``None``, or the annotation itself."""
     hint = normal(hint)
@@ -110,6 +129,7 @@ def runtime_class(hint: object) -> type | None:
     return None
 
 
+@_remembered
 def classes(hint: object) -> tuple[type, ...]:
     """The classes a value may have, subclasses apart; empty if not known."""
     found = []
@@ -121,6 +141,7 @@ def classes(hint: object) -> tuple[type, ...]:
     return tuple(found)
 
 
+@_remembered
 def is_scalar(hint: object) -> bool:
     """Whether values of this annotation cannot be changed in place."""
     found = classes(hint)
@@ -132,6 +153,7 @@ def is_typed_dict(cls: type) -> bool:
     return issubclass(cls, dict) and hasattr(cls, "__total__")
 
 
+@_remembered
 def is_mapping(hint: object) -> bool | None:
     """Whether values are plain mappings; ``None`` if that is not known."""
     found = classes(hint)
@@ -143,6 +165,7 @@ def is_mapping(hint: object) -> bool | None:
     )
 
 
+@_remembered
 def is_sequence(hint: object) -> bool:
     """Whether slices of the value are certain to be new containers."""
     found = classes(hint)
@@ -210,6 +233,7 @@ def is_user_class(cls: type) -> bool:
     return not is_library_module(cls.__module__)
 
 
+@_remembered
 def element(hint: object) -> object:
     """The annotation of what iterating over a value yields."""
     found = alternatives(hint)
@@ -224,6 +248,7 @@ def element(hint: object) -> object:
     return normal(args[0])
 
 
+@_remembered
 def item(hint: object, key: str | None) -> object:
     """The annotation of ``value[key]``; ``None`` stands for a key that is not known."""
     found = alternatives(hint)
@@ -259,6 +284,7 @@ def static(cls: type, name: str) -> object:
     return UNKNOWN
 
 
+@_remembered
 def member(hint: object, name: str) -> Member:
     """What ``value.name`` is for values of this annotation."""
     found = [_member(cls, name) for cls in classes(hint)]
@@ -321,6 +347,7 @@ def _intercepts(family: tuple[type, ...]) -> bool:
     )
 
 
+@_remembered
 def lacks(hint: object, name: str) -> bool:
     """Whether no value of this annotation has such an attribute, as far as is known.
 
@@ -335,6 +362,7 @@ def lacks(hint: object, name: str) -> bool:
     return True
 
 
+@_remembered
 def setter_is_plain(hint: object, name: str) -> bool:
     """Whether ``value.name = x`` changes that one field and nothing else."""
     found = classes(hint)

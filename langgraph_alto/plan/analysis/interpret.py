@@ -41,6 +41,7 @@ from langgraph_alto.plan.analysis.values import (
     Opaque,
     Ref,
     Value,
+    aliasing,
     one,
 )
 
@@ -332,7 +333,9 @@ def _try(machine: Machine, frame: Frame, node: ast.Try) -> None:
         if handler.type is not None:
             use(machine, evaluate(machine, frame, handler.type), "is an exception")
         if handler.name is not None:
-            bind_name(machine, frame, handler.name, machine.opaque(handler))
+            # Any exception that the code itself raises may arrive here.
+            caught = machine.opaque(handler) | aliasing(machine.raised)
+            bind_name(machine, frame, handler.name, caught)
         frame.tries.append(dict(frame.env))
         block(machine, frame, handler.body)
         anywhere.append(frame.tries.pop())
@@ -350,7 +353,11 @@ def _try(machine: Machine, frame: Frame, node: ast.Try) -> None:
 def _raise(machine: Machine, frame: Frame, node: ast.Raise) -> None:
     for part in (node.exc, node.cause):
         if part is not None:
-            use(machine, evaluate(machine, frame, part), "is raised")
+            value = evaluate(machine, frame, part)
+            use(machine, value, "is raised")
+            if not covers(machine.raised, value):
+                machine.raised |= value
+                machine.changed = True
     _leave(frame)
 
 

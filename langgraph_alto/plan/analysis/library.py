@@ -378,7 +378,7 @@ def _copy(machine: Machine, args: Args, node: ast.AST) -> Value:
             found |= value
         elif isinstance(atom, Alloc):
             source = machine.cell(atom)
-            value, cell = machine.alloc(source.kind, node, ("copy", atom.site))
+            value, cell = machine.alloc(source.kind, node, ("copy", id(source.cls)))
             cell.cls, cell.exact = source.cls, source.exact
             for key, each in tuple(source.fields.items()):
                 machine.put(cell, key, each)
@@ -399,7 +399,7 @@ def _deepcopy(machine: Machine, args: Args, node: ast.AST) -> Value:
         if isinstance(atom, Alloc):
             # Its keys are those of the original; what they hold is all new.
             source = machine.cell(atom)
-            value, cell = machine.alloc(source.kind, node, ("deep", atom.site))
+            value, cell = machine.alloc(source.kind, node, ("deep", id(source.cls)))
             cell.cls, cell.exact = source.cls, source.exact
             for key, each in tuple(source.fields.items()):
                 machine.put(cell, key, frozenset(a for a in each if isinstance(a, Const)) | OPAQUE)
@@ -467,9 +467,9 @@ def construct(machine: Machine, cls: type, args: Args, node: ast.AST) -> Value:
     if hints.is_typed_dict(cls):
         return _dict(machine, args, node)
     label = describe(node)
-    if issubclass(cls, (enum.Enum, str, bytes, int, float, BaseException)):
+    if issubclass(cls, (enum.Enum, str, bytes, int, float)):
         access.escape(machine, args.everything(), lambda: f"the whole state is passed to `{label}`")
-        return machine.opaque(node) if issubclass(cls, BaseException) else PLAIN
+        return PLAIN
     library = is_library_module(cls.__module__)
     if not library and (type(cls) is not type and not _usual_meta(type(cls))):
         return call_unseen(machine, args, label, node, user=True)

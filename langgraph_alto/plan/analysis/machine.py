@@ -15,6 +15,7 @@ from typing import Protocol
 from langgraph_alto.plan.analysis.recorder import Recorder
 from langgraph_alto.plan.analysis.scopes import Bindings, ScopeNode, bindings
 from langgraph_alto.plan.analysis.values import (
+    MAX_PATH,
     NOTHING,
     UNKNOWN,
     Alloc,
@@ -32,15 +33,17 @@ from langgraph_alto.plan.analysis.values import (
     Super,
     Value,
     aliasing,
-    join,
     one,
 )
 from langgraph_alto.plan.effects import Path
 
 MAX_DEPTH = 6
-MAX_VISITS = 60_000
+MAX_VISITS = 15_000
 MAX_ATOMS = 96
 MAX_CONSTS = 32
+_COARSER = {6: 2, 10: 1}
+"""After so many passes, paths get no longer than this: structures that refer to
+themselves would otherwise take long to settle."""
 
 
 class GiveUp(Exception):
@@ -135,9 +138,12 @@ class Machine:
     inside: dict[Path, Value] = field(default_factory=dict)
     kept: dict[tuple[int, object], Value] = field(default_factory=dict)
     pinned: list[object] = field(default_factory=list)
+    raised: Value = NOTHING
     changed: bool = False
     visits: int = 0
-    escaping: set[object] = field(default_factory=set)
+    passes: int = 0
+    max_path: int = MAX_PATH
+    escaped: dict[Atom, Value] = field(default_factory=dict)
     defaults: dict[Func, dict[str, Value]] = field(default_factory=dict)
     origins: dict[Atom, tuple[str | None, int | None]] = field(default_factory=dict)
 
@@ -200,12 +206,14 @@ class Machine:
         old = cell.fields.get(key)
         if old is None or not covers(old, value):
             cell.fields[key] = limit(value if old is None else old | value)
+            cell.held = limit(cell.held | value)
             self.changed |= cell.seen
 
     def put_rest(self, cell: Cell, value: Value) -> None:
         """Add to what an object may hold anywhere."""
         if not covers(cell.rest, value):
             cell.rest = limit(cell.rest | value)
+            cell.held = limit(cell.held | value)
             self.changed |= cell.seen
 
     def loosen(self, cell: Cell) -> None:
@@ -312,18 +320,33 @@ class Machine:
 
     def reachable(self, value: Value) -> Value:
         """All atoms that can be reached through these, cells opened up."""
-        found: set[Atom] = set()
-        todo = list(value)
+        found: set[Atom] = set(value)
+        todo = [a for a in value if isinstance(a, (Alloc, Method, Super))]
         while todo:
             atom = todo.pop()
-            if atom in found:
-                continue
-            found.add(atom)
-            if isinstance(atom, Alloc):
-                todo.extend(self.cell(atom).everything())
-            elif isinstance(atom, (Method, Super)):
-                todo.append(atom.receiver)
+            held = self.cell(atom).held if isinstance(atom, Alloc) else one(atom.receiver)
+            new = held - found
+            found |= new
+            todo += [a for a in new if isinstance(a, (Alloc, Method, Super))]
+        self.visits += len(found) // 4
         return frozenset(found)
+
+    def begin_pass(self) -> None:
+        """Interpret everything once more, with what is known by now."""
+        self.changed = False
+        self.escaped.clear()
+        self.passes += 1
+        if self.passes in _COARSER:
+            self.max_path = _COARSER[self.passes]
+
+    def call_escaped(self, atom: Atom, passed: Value, node: ast.AST) -> None:
+        """Unseen code may call this with these objects in any position."""
+        known = self.escaped.get(atom)
+        if known is not None and passed <= known:
+            return
+        passed = passed if known is None else passed | known
+        self.escaped[atom] = passed
+        self.apply(self, one(atom), Args(star=passed, kwstar=passed), node)
 
     def tick(self) -> None:
         """Count work, so that hostile code cannot keep analysis busy."""
@@ -379,12 +402,10 @@ __all__ = [
     "UNKNOWN",
     "Apply",
     "Frame",
-    "Func",
     "GiveUp",
     "Jumps",
     "Machine",
     "Scope",
-    "join",
     "limit",
     "merge",
     "wrap",

@@ -275,11 +275,15 @@ def _shared(machine: Machine, ref: Ref, name: str, node: ast.AST) -> Value:
     return each | machine.opaque(node)
 
 
-def _pairs(machine: Machine, key: Value, value: Value, node: ast.AST) -> Value:
+def _pair(machine: Machine, key: Value, value: Value, node: ast.AST) -> Value:
     pair, cell = machine.alloc("tuple", node, "pair")
     machine.put(cell, 0, key)
     machine.put(cell, 1, value)
-    return machine.container("list", node, pair, "pairs")
+    return pair
+
+
+def _pairs(machine: Machine, key: Value, value: Value, node: ast.AST) -> Value:
+    return machine.container("list", node, _pair(machine, key, value, node), "pairs")
 
 
 # -- objects the code made --------------------------------------------------------
@@ -332,8 +336,17 @@ def _on_container(
     if name in COPIES or name in ("__reversed__", "symmetric_difference"):
         more = join(access.elements(machine, value, node) for value in args.pos)
         return machine.container("list", node, each | more)
+    return _unusual(machine, atom, name, args, node)
+
+
+def _unusual(machine: Machine, atom: Alloc, name: str, args: Args, node: ast.AST) -> Value:
+    """A method that plain containers lack: the copy of some other object has it."""
+    held = machine.cell(atom).everything()
     call_unseen(machine, args, f".{name}", node, user=False, name=("builtins", name))
-    return PLAIN if name in FRESH else machine.opaque(node) | each
+    if name not in HARMLESS and not any(hasattr(c, name) for c in (list, dict, set, tuple)):
+        access.escape(machine, held, lambda: f"an object that holds the state runs `.{name}`")
+        change_reachable(machine, held, f"`.{name}()` may change what its object holds")
+    return PLAIN if name in FRESH else machine.opaque(node) | held
 
 
 def _on_dict(
@@ -366,15 +379,14 @@ def _on_dict(
     if name == "items":
         return _pairs(machine, keys, cell.everything(), node)
     if name == "popitem":
-        return _pairs(machine, keys, cell.everything(), node) | cell.everything()
+        return _pair(machine, keys, cell.everything(), node)
     if name in ("copy", "__copy__"):
         value, copied = machine.alloc(cell.kind, node, "copy")
         _copy_cell(machine, cell, copied)
         return value
     if name in ("clear", "__delitem__", "move_to_end"):
         return NONE
-    call_unseen(machine, args, f".{name}", node, user=False, name=("builtins", name))
-    return PLAIN if name in FRESH else machine.opaque(node)
+    return _unusual(machine, atom, name, args, node)
 
 
 def _copy_cell(machine: Machine, source: Cell, target: Cell) -> None:

@@ -145,13 +145,14 @@ def _is_root(schema: object) -> bool:
 
 
 def _run(target: object, schema: object | None) -> tuple[Machine, Value]:
+    hints.forget()
     machine = Machine(apply)
     hint = hints.normal(schema if schema is not None else _first_annotation(target))
     state = one(Ref((), True, hint))
     _note_parameters(machine, target)
     result: Value = frozenset()
     for _ in range(_MAX_PASSES):
-        machine.changed = False
+        machine.begin_pass()
         result = _invoke(machine, target, state)
         if not machine.changed:
             return machine, result
@@ -291,7 +292,7 @@ def _analyse_reducer(fn: object) -> bool:
     machine = Machine(apply, strict=True)
     left, right = one(Ref(("left",))), one(Ref(("right",)))
     for _ in range(_MAX_PASSES):
-        machine.changed = False
+        machine.begin_pass()
         value = Args([left, right])
         result = apply(machine, wrap(fn), value, cell_node())
         if not machine.changed:

@@ -64,7 +64,7 @@ def call_unseen(
     passed = args.everything()
     mutating = ARGUMENT_MUTATORS.get(name, ()) if name is not None else ()
     if name is not None and name[1] in _FIRST_ARGUMENT:
-        mutating = (0,)
+        mutating = (0, 1)
     for index in mutating:
         machine.mutate(args.get(index), f"`{label}` changes its argument")
         _loosen(machine, args.get(index))
@@ -97,7 +97,7 @@ def _loosen(machine: Machine, value: Value) -> None:
 
 def is_callback(atom: Atom) -> bool:
     """Whether unseen code might call this, to an effect worth knowing."""
-    if isinstance(atom, (Func, Method)):
+    if isinstance(atom, Func) or (isinstance(atom, Method) and access.may_change(atom)):
         return True
     if not isinstance(atom, Obj):
         return False
@@ -124,11 +124,4 @@ def callbacks(machine: Machine, passed: Value, node: ast.AST) -> None:
     for atom in calls:
         if isinstance(atom, Obj) and not aliasing(useful):
             continue
-        if atom in machine.escaping:
-            continue
-        machine.escaping.add(atom)
-        try:
-            args = Args(star=useful | OPAQUE, kwstar=useful | OPAQUE)
-            machine.apply(machine, one(atom), args, node)
-        finally:
-            machine.escaping.discard(atom)
+        machine.call_escaped(atom, useful | OPAQUE, node)

@@ -150,6 +150,7 @@ class Cell:
         cls: The class of an instance.
         exact: Whether integer keys of ``fields`` are true positions.
         seen: Whether it was read, so that growing it asks for another pass.
+        held: All values of ``fields`` and ``rest``.
     """
 
     kind: Kind
@@ -159,10 +160,11 @@ class Cell:
     cls: type | None = None
     exact: bool = True
     seen: bool = False
+    held: Value = NOTHING
 
     def everything(self) -> Value:
         """All values it may hold."""
-        return join(self.fields.values()) | self.rest
+        return self.held
 
 
 @dataclass(slots=True)

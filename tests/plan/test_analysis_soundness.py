@@ -1,0 +1,480 @@
+"""Random small node functions, run for real: what they do must have been foreseen.
+
+A function is run on a state in which everything it was said not to read is
+replaced by poison. If it touches poison, or does anything else than on the full
+state, analysis was wrong. What changes in place and what is returned is compared
+with the foreseen changes and writes.
+"""
+
+from __future__ import annotations
+
+import collections
+import copy
+import itertools
+import linecache
+import random
+import re
+import sys
+import textwrap
+import types
+import warnings
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from langgraph_alto.plan.analysis import analyse_node
+from langgraph_alto.plan.effects import Facts, Path
+from pydantic import BaseModel
+from typing_extensions import TypedDict
+
+_serial = itertools.count()
+
+
+class Note(BaseModel):
+    text: str = "t"
+    tags: list[str] = []
+
+    def rename(self, text: str) -> None:
+        self.text = text
+
+    def first(self) -> Any:
+        return self.tags[0] if self.tags else None
+
+    @property
+    def loud(self) -> str:
+        return self.text.upper()
+
+    def all_tags(self) -> list[str]:
+        return self.tags
+
+
+@dataclass
+class Topic:
+    title: str = "title"
+    notes: list[Note] = field(default_factory=list)
+    meta: dict[str, Any] = field(default_factory=dict)
+
+    def add(self, note: Any) -> Any:
+        self.notes.append(note)
+        return note
+
+    def grow(self) -> None:
+        self.meta["size"] = len(self.notes)
+
+
+class State(TypedDict, total=False):
+    a: list[dict[str, Any]]
+    b: list[list[int]]
+    m: dict[str, Any]
+    t: Topic
+    o: Note
+    s: str
+    n: int
+
+
+def fresh() -> dict[str, Any]:
+    return {
+        "a": [{"x": 1, "y": [1]}, {"x": 2, "y": [2, 3]}],
+        "b": [[1], [2, 3]],
+        "m": {"x": {"p": [1], "q": "w"}, "y": [3], "z": "t"},
+        "t": Topic("title", [Note(text="n1", tags=["g"]), Note(text="n2")], {"k": [1]}),
+        "o": Note(text="o", tags=["h"]),
+        "s": "x y",
+        "n": 2,
+    }
+
+
+KEYS = tuple(fresh())
+
+
+class PoisonTouchedError(BaseException):
+    """Something was read that was not to be read."""
+
+
+class Poison:
+    """Raises whatever is done with it."""
+
+    def _touch(self, *args: Any, **kwargs: Any) -> Any:
+        raise PoisonTouchedError
+
+    __getattr__ = __call__ = __len__ = __iter__ = __getitem__ = __setitem__ = _touch
+    __contains__ = __bool__ = __eq__ = __add__ = __radd__ = __iadd__ = __hash__ = _touch  # type: ignore[assignment]
+    __str__ = __repr__ = __format__ = __lt__ = __gt__ = __or__ = __ror__ = _touch
+    __delitem__ = __reversed__ = __int__ = __index__ = __enter__ = __exit__ = _touch
+
+
+# -- programs ---------------------------------------------------------------------
+
+NAMES = ("v", "w", "u")
+PATHS = (
+    *(f'state["{k}"]' for k in KEYS),
+    'state.get("a")', 'state.get("m", {})', 'state["m"]["x"]', 'state["m"]["y"]',
+    'state["a"][0]', 'state["t"].notes', 'state["t"].title', 'state["t"].meta',
+    'state["o"].tags', 'state["o"].loud', 'state["t"].notes[0]', 'state["b"][0]',
+)  # fmt: skip
+LEAVES = ("(1)", '"x"', "None", "[]", "{}", "KEY")
+EXPRESSIONS = (
+    "[{0}]", "({0},)", '{{"x": {0}}}', "list({0})", "len({0})", "{0}[0]", '{0}["x"]',
+    "{0}[1:]", "{0}[KEY]", "[i for i in {0}]", '[i["x"] for i in {0}]',
+    "{{k: q for k, q in {0}.items()}}", "f'{{{0}}}'", "str({0})", "not {0}",
+    "(lambda p: p)({0})", "(lambda: {0})()", "same({0})", "pick({0})", "wrapf({0})",
+    "next(iter({0}), None)", "sorted({0}, key=str)", "dict({0})", "copy.copy({0})",
+    "copy.deepcopy({0})", "{0}.get('x')", "{0}.copy()", "list({0}.values())",
+    "{0}.all_tags()", "{0}.first()", "max({0}, key=len)", "list(map(same, {0}))",
+    "list(filter(None, {0}))", "[*{0}]", "{{**{0}}}", "gather({0})", "kw(p={0})",
+    "kw(**{{'p': {0}}})", "star(*{0})", "star({0})", "getattr({0}, 'tags', None)",
+    "(g := {0})", "tuple({0})", "{0}.notes", "{0}.meta", "{0}.tags", "Box({0})",
+    "Box({0}).held", "Box({0}).get()", "part({0})", "rec({0}, 2)", "{0} is None",
+    "list(reversed({0}))", "list(enumerate({0}))[0][1]", "set(map(str, {0}))",
+    "[*zip({0}, {0})][0][0]", "sum({0}, [])", "isinstance({0}, list)", "later({0})()",
+    "list(gen({0}))", "TABLE['f']({0})", "{0}.pop()", "{0}.setdefault('x', [])",
+    "{0}.pop('x', None)", "memo({0})", "op({0})", "{0}.items()", "[j for i in {0} for j in i]",
+    "(lambda *p, **q: p)({0})[0]", "dict(x={0})", "dict([('x', {0})])", "{0}.upper()",
+    "vars({0})", "{0}.__dict__", "type({0})", "next(iter({0}.values()))", "list({0})[0]",
+    "sorted({0}, key=lambda i: i['x'])", "[i for i in {0} if i['y']]", "{0}.notes[0]",
+    "list(itertools.chain({0}, {0}))", "[f() for f in [lambda: {0}]][0]", "{0}[-1]", "g",
+    "functools.partial(same, {0})()", "collections.deque({0})", "({0}, 1)[0]", "{0}[0]['y']",
+    "Both({0}).tags", "Both({0})", "Both({0}).first()", "(await_({0}))", "{0} or []", "choose({0})",
+    "[{0}, 1].pop(0)", "{{'x': {0}}}.popitem()[1]", "{{1: {0}}}[1]", "{{**{0}, 'x': 1}}",
+)  # fmt: skip
+PAIRS = (
+    "[{0}, {1}]", "({0}, {1})[0]", "({0} or {1})", "({0} and {1})", "({0} if {1} else None)",
+    "{0} + {1}", "{0} == {1}", "{0} in {1}", '{{"x": {0}, "y": {1}}}', "{0} | {1}",
+    "both({0}, {1})", "[{0} for i in {1}]", "(lambda p, q={0}: q)({1})", "Topic({0}, {1})",
+    "{0}.get('x', {1})", "fill({0}, {1})", "functools.reduce(both, {0}, {1})",
+    "dict(zip({0}, {1}))", "[p for p, q in zip({0}, {1})]", "{0}.add({1})", "({0}, {1})[1]",
+    "list(map(both, {0}, {1}))", "{{'x': {0}}}.get('y', {1})", "[*{0}, *{1}]",
+)  # fmt: skip
+SIMPLE = (
+    "{n} = {0}", "{n} = {0}", "{n} = {0}", "{n}.append({0})", '{n}["x"] = {0}', "{n} += {0}",
+    "{n}[0] = {0}", '{n}["y"] += {0}', "del {n}[0]", "{n}.extend({0})", "{n}.update({0})",
+    "{n}.tags = {0}", "{n}.title = {0}", "{n}.rename('z')", "{n}.add({0})", "{n}.grow()",
+    "{n}.notes.append({0})", 'state["q"] = {0}', 'state["a"] = {0}', "state.update(r={0})",
+    "{n}, *u = {0}", "u, {n} = {0}", "push({0}, 1)", "push({n}, {0})", "{n}.clear()",
+    "{n}.sort(key=str)", "{n}.held = {0}", "BOX.held = {0}", "{n} = BOX.held", "{0}",
+    "setattr({n}, 'text', {0})", "{n}[:] = {0}", "{n}[KEY] = {0}", "bump({0})", "{n} |= {0}",
+    '{n}.setdefault("x", []).append({0})', "LOG.append({0})", "{n} = LOG[-1]", "assert {0}",
+    '{n}["x"]["y"] = {0}', "{n}[0]['x'] = {0}", "{n}.meta['k'] = {0}", "{n}: object = {0}",
+    "heapq.heappush({n}, {0})", "(lambda: {n}.append({0}))()", "remember({0})", "{n}.text += 'x'",
+    "{n} = remembered()", '{n}.notes[0].text = "c"', '{n}["y"].append(9)', "del {n}['x']",
+    "for {n} in {0}: pass", "operator.setitem({n}, 'x', {0})", "{n} = [{0}, {n}]",
+    '{n} = {n}["x"]', "{n} = {n}[0]", "{n} = {n}.notes", "random.shuffle({0})", "{n} = q = {0}",
+    "[i.append(1) for i in {0}]", "list(map({n}.append, {0}))", "{n}[0].append({0})",
+    "{n} = state.pop('a', {0})", "state.setdefault('z', []).append({0})", "{n} = state['q']",
+    "list.append({n}, {0})", "dict.update({n}, x={0})", "{n}['x'].append({0})", "bisect.insort({n}, 1)",
+    "list(map(lambda i: i.update(x={0}), {n}))", "{n} = {{'x': {n}}}", "Both({n}).tags.append({0})",
+    "Both({n}).push({0})", "{n}.sort(key=lambda i: i.append(1))", "Note.rename({n}, {0})",
+    "getattr({n}, 'append')({0})", "{n}.extend([{0}])", "{n}.insert(0, {0})", "apply({n}.append, {0})",
+    "apply(lambda i: i.append(1), {0})", "vars({n})['text'] = {0}", "{n}.__dict__.update(text={0})",
+)  # fmt: skip
+BLOCKS = (
+    "if {0}:\n{1}\nelse:\n{2}",
+    "for {n} in {0}:\n{1}\nelse:\n{2}",
+    "for {n} in {0}:\n{1}\n    if {n}: break\nelse:\n{2}",
+    "for {n}, u in {0}.items():\n{1}",
+    "for i, {n} in enumerate({0}):\n{1}",
+    "try:\n{1}\nexcept Exception:\n{2}",
+    "try:\n{1}\nfinally:\n{2}",
+    "try:\n{1}\n    raise ValueError({0})\nexcept ValueError as problem:\n    {n} = problem.args\n{2}",
+    "def inner(p=None):\n{1}\n    return {n}\n{n} = inner({0})",
+    "def inner(p):\n    nonlocal {n}\n    {n} = {0}\n{1}\ninner({n})",
+    "def inner(p):\n    p.append({0})\ninner({n})\nif True:\n{1}",
+    "def inner(p):\n    return lambda: p\n{n} = inner({0})()\nif True:\n{1}",
+    "while {n}:\n{1}\n    break",
+    "for i in [1, 2]:\n{1}\n    if i == 2:\n        continue\n{2}",
+    "with ctx({0}) as {n}:\n{1}",
+    "with contextlib.suppress(Exception):\n{1}\n{2}",
+    "match {0}:\n    case {{'x': {n}, **u}}:\n{1i}\n    case [{n}, *u]:\n{2i}\n    case {n}:\n        pass",
+    "match {0}:\n    case Topic(notes={n}) | Note(tags={n}):\n{1i}\n    case list({n}):\n{2i}",
+    "class Local:\n    def run(self):\n        {n}.append(1)\nLocal().run()\nif True:\n{1}",
+    "f = []\nfor i in {0}:\n    f.append(lambda i=i: i)\n{n} = f[0]()\nif True:\n{1}",
+)  # fmt: skip
+RETURNS = (
+    "return None",
+    'return {{"out": {0}}}',
+    'return {{"out": {0}, "n": {1}}}',
+    'out = {{"out": {0}}}\nout["more"] = {1}\nreturn out',
+    "out = dict(out={0})\nout.update(late={1})\nreturn out",
+    'return {{k: {0} for k in ("p", "q")}}',
+    "return {0}",
+    'return {{"a": state["a"], **{{"z": {0}}}}}',
+    'return both({{"out": {0}}}, {1})',
+    'out = {{}}\nfor k in ("p", "q"):\n    out[k] = {0}\nreturn out',
+    'out = {{"a": {0}}}\nv = out\nv["b"] = {1}\nreturn out',
+    'out = {{"a": {{}}}}\nout["a"]["b"] = {1}\nreturn out["a"]',
+)
+
+
+class Grammar:
+    """Draws programs; small, so that most of what they do is not an exception."""
+
+    def __init__(self, random: Random) -> None:
+        self.random = random
+
+    def expression(self, depth: int = 0) -> str:
+        chance = self.random.random()
+        if depth > 2 or chance < 0.45:
+            pool = PATHS if self.random.random() < 0.55 else NAMES
+            return self.random.choice(LEAVES if self.random.random() < 0.12 else pool)
+        if chance < 0.85:
+            return self.random.choice(EXPRESSIONS).format(self.expression(depth + 1))
+        left, right = self.expression(depth + 1), self.expression(depth + 1)
+        return self.random.choice(PAIRS).format(left, right)
+
+    def simple(self) -> str:
+        form = self.random.choice(SIMPLE)
+        text = form.format(self.expression(), n=self.random.choice(NAMES))
+        if self.random.random() < 0.85:
+            return f"try:\n{indent(text)}\nexcept Exception:\n    pass"
+        return text
+
+    def body(self, depth: int) -> str:
+        return "\n".join(self.statement(depth) for _ in range(self.random.randint(1, 2)))
+
+    def statement(self, depth: int = 0) -> str:
+        if depth > 1 or self.random.random() < 0.75:
+            return self.simple()
+        one, two = self.body(depth + 1), self.body(depth + 1)
+        text = self.random.choice(BLOCKS).format(
+            self.expression(),
+            indent(one),
+            indent(two),
+            n=self.random.choice(NAMES),
+            **{"1i": indent(indent(one)), "2i": indent(indent(two))},
+        )
+        if self.random.random() < 0.5:
+            return f"try:\n{indent(text)}\nexcept Exception:\n    pass"
+        return text
+
+    def program(self) -> str:
+        lines = ["v = w = u = g = q = None"]
+        for name in NAMES:
+            value = self.expression(1)
+            lines.append(f"try:\n    {name} = {value}\nexcept Exception:\n    {name} = None")
+        lines.extend(self.statement() for _ in range(self.random.randint(1, 4)))
+        form = self.random.choice(RETURNS)
+        lines.append(form.format(self.expression(), self.expression()))
+        return f"{HEADER}\ndef node(state):\n{indent(chr(10).join(lines))}\n"
+
+
+def indent(text: str) -> str:
+    return textwrap.indent(text, "    ")
+
+
+HEADER = '''
+import asyncio, bisect, collections, contextlib, copy, dataclasses, functools, heapq, itertools
+import operator, random
+KEY = "x"
+LOG = []
+def same(p): return p
+TABLE = {"f": same, "g": len}
+def pick(p): return p[0]
+def wrap(fn):
+    @functools.wraps(fn)
+    def inner(*args, **kwargs): return fn(*args, **kwargs)
+    return inner
+@wrap
+def wrapf(p): return p
+def gather(*parts): return list(parts)
+def kw(*, p=None, **rest): return p
+def star(first=None, *rest): return first if first is not None else rest
+def both(p, q): return p
+def part(p): return functools.partial(both, p)(None)
+def rec(p, depth): return p if depth == 0 else rec(p, depth - 1)
+def later(p):
+    def run(): return p
+    return run
+def gen(p):
+    for i in p: yield i
+def push(p, q): p.append(q)
+def bump(p):
+    for i in p: i["x"] = 5
+def fill(p, q):
+    p["x"] = q
+    return q
+op = operator.itemgetter("x")
+class Box:
+    def __init__(self, held): self.held = held
+    def get(self): return self.held
+BOX = Box(None)
+@contextlib.contextmanager
+def ctx(p): yield p
+@functools.lru_cache
+def memo(p): return p
+def await_(p):
+    async def wait(): return p
+    async def main(): return (await asyncio.gather(wait(), wait()))[0]
+    coroutine = main()
+    try:
+        while True: coroutine.send(None)
+    except StopIteration as stop: return stop.value
+    except BaseException: return p
+def choose(p):
+    if isinstance(p, dict): return p.get("x")
+    try: return p.tags
+    except AttributeError: pass
+    return p
+def apply(fn, p): return fn(p)
+@dataclasses.dataclass
+class Both:
+    tags: object
+    def first(self): return self.tags[0]
+    def push(self, p): self.tags.append(p)
+KEPT = None
+def remember(p):
+    global KEPT
+    KEPT = p
+def remembered(): return KEPT
+'''
+
+
+def load(text: str) -> types.FunctionType | None:
+    file = f"<program {next(_serial)}>"
+    linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
+    scope: dict[str, Any] = {"__name__": __name__, "Topic": Topic, "Note": Note}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SyntaxWarning)
+        try:
+            exec(compile(text, file, "exec"), scope)
+        except SyntaxError:
+            return None
+    node = scope["node"]
+    assert isinstance(node, types.FunctionType)
+    return node
+
+
+# -- what really happens ----------------------------------------------------------
+
+
+def poisoned(value: Any, path: Path, reads: frozenset[Path]) -> Any:
+    if any(path[: len(r)] == r for r in reads):
+        return value
+    if not any(r[: len(path)] == path for r in reads):
+        return Poison()
+    if isinstance(value, dict):
+        return {k: poisoned(v, (*path, k), reads) for k, v in value.items()}
+    if isinstance(value, (Topic, Note)):
+        for name in list(vars(value)):
+            part = poisoned(getattr(value, name), (*path, name), reads)
+            vars(value)[name] = part
+        return value
+    return value
+
+
+def changes(old: Any, new: Any, path: Path) -> set[Path]:
+    if isinstance(old, Poison) or isinstance(new, Poison):
+        return set() if isinstance(old, Poison) and isinstance(new, Poison) else {path}
+    if isinstance(old, dict) and isinstance(new, dict):
+        found: set[Path] = set()
+        for key in {*old, *new}:
+            if key in old and key in new:
+                found |= changes(old[key], new[key], (*path, str(key)))
+            else:
+                found.add((*path, str(key)))
+        return found
+    if type(old) is type(new) and isinstance(old, (Topic, Note)):
+        return changes(dict(vars(old)), dict(vars(new)), path)
+    return set() if shape(old) == shape(new) else {path}
+
+
+def shape(value: Any, seen: tuple[int, ...] = ()) -> Any:
+    """A comparable picture of a value; functions and cycles are only marked."""
+    if id(value) in seen:
+        return "cycle"
+    seen = (*seen, id(value))
+    if isinstance(value, dict):
+        return {str(k): shape(v, seen) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [type(value).__name__, *(shape(v, seen) for v in value)]
+    if isinstance(value, (set, frozenset)):
+        return sorted(shape(str(v)) for v in value)
+    if isinstance(value, str):
+        return re.sub(r" at 0x\w+", "", value)
+    if isinstance(value, (int, float, type(None))):
+        return value
+    if isinstance(value, Poison):
+        return "poison"
+    if hasattr(value, "__dict__") and not callable(value):
+        return {k: shape(v, seen) for k, v in vars(value).items()}
+    return type(value).__name__
+
+
+class TooLongError(BaseException):
+    """The program does not end, or not soon."""
+
+
+def large(value: Any, depth: int = 3) -> bool:
+    """Whether a value grew so much that the next round may fill the memory."""
+    if isinstance(value, (str, list, tuple, dict, set, collections.deque)):
+        if len(value) > 300:
+            return True
+        parts = list(value.values()) if isinstance(value, dict) else list(value)
+        return depth > 0 and not isinstance(value, str) and any(large(p, depth - 1) for p in parts)
+    return False
+
+
+def run(node: types.FunctionType, state: dict[str, Any]) -> tuple[Any, str | None]:
+    steps = 0
+
+    def trace(frame: types.FrameType, event: str, arg: Any) -> Any:
+        nonlocal steps
+        steps += 1
+        if steps > 2_000 or any(map(large, (*frame.f_locals.values(), *state.values()))):
+            raise TooLongError
+        return trace
+
+    random.seed(1)
+    previous = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        return node(state), None
+    except RecursionError:
+        return None, "RecursionError"
+    except Exception as problem:  # noqa: BLE001
+        return None, type(problem).__name__
+    finally:
+        sys.settrace(previous)
+
+
+def check(text: str, schema: object) -> Facts | None:
+    node = load(text)
+    if node is None:
+        return None
+    facts = analyse_node(node, schema)
+    full = fresh()
+    before = copy.deepcopy(full)
+    try:
+        result, error = run(node, dict(full))
+    except TooLongError:
+        return facts
+    picture = shape(result)
+    happened = {p for k in full for p in changes(before[k], full[k], (k,))}
+    if facts.mutates is not None:
+        missed = {p for p in happened if not any(p[: len(m)] == m for m in facts.mutates)}
+        assert not missed, f"mutates {missed}, foreseen {facts.mutates}\n{text[len(HEADER):]}"
+    if facts.writes is not None and isinstance(result, dict):
+        extra = {str(k) for k in result} - facts.writes
+        assert not extra, f"writes {extra}, foreseen {facts.writes}\n{text[len(HEADER):]}"
+    if facts.reads is not None:
+        again = load(text)
+        assert again is not None
+        clean = {k: poisoned(v, (k,), facts.reads) for k, v in fresh().items()}
+        try:
+            result2, error2 = run(again, dict(clean))
+        except PoisonTouchedError:
+            raise AssertionError(f"reads more than {facts.reads}\n{text[len(HEADER):]}") from None
+        assert error2 == error, f"{error} became {error2}, reads {facts.reads}\n{text[len(HEADER):]}"
+        assert shape(result2) == picture, f"another result, reads {facts.reads}\n{text[len(HEADER):]}"
+    return facts
+
+
+@settings(
+    max_examples=400,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(st.integers(0, 2**32), st.sampled_from([State, None]))
+def test_what_happens_was_foreseen(seed: int, schema: object) -> None:
+    check(Grammar(Random(seed)).program(), schema)

@@ -303,6 +303,65 @@ def pydantic_state() -> Any:
     return graph.compile()
 
 
+# Pydantic state whose nodes change parts of it in place and return nothing.
+
+
+class Notes(BaseModel):
+    lines: list[str] = Field(default_factory=list)
+    result: str = ""
+
+
+class Dossier(BaseModel):
+    question: str
+    facts: Notes = Field(default_factory=Notes)
+    laws: Notes = Field(default_factory=Notes)
+    verdict: str = ""
+
+
+async def open_dossier(state: Dossier) -> Update:
+    await asyncio.sleep(0.02)
+    return {"facts": Notes(), "laws": Notes()}
+
+
+async def note_facts(state: Dossier) -> None:
+    await asyncio.sleep(0.02)
+    state.facts.lines.append(f"fact about {state.question}")
+
+
+async def weigh_facts(state: Dossier) -> None:
+    await asyncio.sleep(0.1)
+    state.facts.result = f"{len(state.facts.lines)} checked"
+
+
+async def note_laws(state: Dossier) -> None:
+    await asyncio.sleep(0.1)
+    state.laws.lines.append(f"law on {state.question}")
+
+
+async def weigh_laws(state: Dossier) -> None:
+    await asyncio.sleep(0.02)
+    state.laws.result = state.laws.lines[0]
+
+
+async def decide(state: Dossier) -> Update:
+    await asyncio.sleep(0.02)
+    return {"verdict": f"{state.facts.result}; {state.laws.result}"}
+
+
+def changed_in_place() -> Any:
+    graph = StateGraph(Dossier)
+    for node in (open_dossier, note_facts, weigh_facts, note_laws, weigh_laws, decide):
+        graph.add_node(node)
+    graph.add_edge(START, "open_dossier")
+    graph.add_edge("open_dossier", "note_facts")
+    graph.add_edge("open_dossier", "note_laws")
+    graph.add_edge("note_facts", "weigh_facts")
+    graph.add_edge("note_laws", "weigh_laws")
+    graph.add_edge(["weigh_facts", "weigh_laws"], "decide")
+    graph.add_edge("decide", END)
+    return graph.compile()
+
+
 # Nodes that pass the state on whole: nobody can tell what they read.
 
 

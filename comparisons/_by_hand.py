@@ -89,6 +89,22 @@ async def pydantic_state(given: Any) -> State:
     return await _branches.judge(case.model_copy(update={**checked, **cited}))
 
 
+async def changed_in_place(given: Any) -> State:
+    opened = await _branches.open_dossier(_branches.Dossier(**given))
+    dossier = _branches.Dossier(**given, **opened)
+
+    async def facts() -> None:
+        await _branches.note_facts(dossier)
+        await _branches.weigh_facts(dossier)
+
+    async def laws() -> None:
+        await _branches.note_laws(dossier)
+        await _branches.weigh_laws(dossier)
+
+    await gather(facts(), laws())
+    return await _branches.decide(dossier)
+
+
 async def whole_state(given: Any) -> State:
     found = await gather(_branches.find_flights(given), _branches.find_hotels(given))
     state: Any = {**given, **found[0], **found[1]}

@@ -184,6 +184,22 @@ SHAPES = (
         _tuned.pydantic_state,
     ),
     Shape(
+        "Pydantic state changed in place",
+        _branches.changed_in_place,
+        {"question": "parking"},
+        (
+            Work("open", 0.02, writes=("facts", "laws")),
+            Work("note facts", 0.02, ("open",), ("question", "facts"), ("facts.lines",)),
+            Work("note laws", 0.1, ("open",), ("question", "laws"), ("laws.lines",)),
+            Work("weigh facts", 0.1, ("note facts",), ("facts.lines",), ("facts.result",)),
+            Work("weigh laws", 0.02, ("note laws",), ("laws.lines",), ("laws.result",)),
+            Work("decide", 0.02, ("weigh facts", "weigh laws"), ("facts.result", "laws.result")),
+        ),
+        _by_hand.changed_in_place,
+        ("verdict",),
+        _tuned.changed_in_place,
+    ),
+    Shape(
         "Send chains",
         _fanouts.send_chains,
         {"items": _ITEMS, "ratings": []},

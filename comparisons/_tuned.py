@@ -130,6 +130,25 @@ def pydantic_state() -> Any:
     return graph.compile()
 
 
+class NoKeys(TypedDict): ...
+
+
+def changed_in_place() -> Any:
+    graph: Any = StateGraph(_branches.Dossier)
+    graph.add_node("open_dossier", _branches.open_dossier)
+    facts = [_branches.note_facts, _branches.weigh_facts]
+    graph.add_node("weighed_facts", _chain(_branches.Dossier, NoKeys, facts))
+    laws = [_branches.note_laws, _branches.weigh_laws]
+    graph.add_node("weighed_laws", _chain(_branches.Dossier, NoKeys, laws))
+    graph.add_node("decide", _branches.decide)
+    graph.add_edge(START, "open_dossier")
+    graph.add_edge("open_dossier", "weighed_facts")
+    graph.add_edge("open_dossier", "weighed_laws")
+    graph.add_edge(["weighed_facts", "weighed_laws"], "decide")
+    graph.add_edge("decide", END)
+    return graph.compile()
+
+
 class Ratings(TypedDict):
     ratings: Annotated[list[str], operator.add]
 

@@ -18,15 +18,13 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
-from uuid import uuid4
 
+from comparisons._contests import BenchContest, FanOutContest
 from comparisons._show import console, interval, milliseconds, progress, show_bars, table
-from comparisons._wide import wide
 from comparisons.bench_graphs import BenchGraph, bench_graphs
 from comparisons.measure import (
     Bar,
@@ -40,7 +38,6 @@ from comparisons.measure import (
     ratio,
     write_json,
 )
-from langgraph_alto import wrap
 
 MEAN_LIMIT = 1.0
 GRAPH_LIMIT = 1.1
@@ -65,6 +62,7 @@ class Row:
         plain: Seconds of a run on LangGraph.
         wrapped: Seconds of a run on Alto, of the same rounds.
         ratio: Wrapped to plain.
+        wrapping: Seconds to wrap the graph, once.
     """
 
     graph: str
@@ -73,6 +71,7 @@ class Row:
     plain: Sample
     wrapped: Sample
     ratio: Ratio
+    wrapping: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,49 +97,7 @@ FULL = Effort(rounds=None, seconds=1.5, wide_rounds=(9, 3), imports=9, sizes=Tru
 QUICK = Effort(rounds=None, seconds=0.3, wide_rounds=(3, 1), imports=3, sizes=False)
 
 
-class Contest:
-    """A graph on one engine, ready to run plain and wrapped on fresh threads.
-
-    Args:
-        graph: The plain graph.
-        given: Its input.
-        run: Runs coroutines; `None` for the thread engine.
-    """
-
-    def __init__(self, graph: Any, given: Any, run: RunOnLoop | None) -> None:
-        self.graph, self.wrapped_graph, self.given, self.run = graph, wrap(graph), given, run
-        self._threads: list[str] = []
-
-    def plain(self) -> int:
-        """Run on LangGraph; returns the number of chunks streamed."""
-        return self._stream(self.graph)
-
-    def wrapped(self) -> int:
-        """Run on Alto; returns the number of chunks streamed."""
-        return self._stream(self.wrapped_graph)
-
-    def _stream(self, graph: Any) -> int:
-        # As LangGraph's bench calls them.
-        self._threads.append(str(uuid4()))
-        configurable = {"thread_id": self._threads[-1]}
-        config = {"configurable": configurable, "recursion_limit": 1_000_000_000}
-        if self.run is None:
-            return len(list(graph.stream(self.given, config, durability="exit")))
-        return self.run(_count(graph.astream(self.given, config, durability="exit")))
-
-    def tidy(self) -> None:
-        """Forget the saved threads, or the saver grows and slows later runs."""
-        if self.graph.checkpointer is not None:
-            for thread in self._threads:
-                self.graph.checkpointer.delete_thread(thread)
-        self._threads.clear()
-
-
-async def _count(chunks: AsyncIterator[object]) -> int:
-    return len([chunk async for chunk in chunks])
-
-
-def compare(name: str, contest: Contest, *, rounds: int | None, seconds: float) -> Row:
+def compare(name: str, contest: BenchContest, *, rounds: int | None, seconds: float) -> Row:
     """Time the two sides of a contest in turn.
 
     Args:
@@ -168,7 +125,7 @@ def compare(name: str, contest: Contest, *, rounds: int | None, seconds: float) 
     )
     plain, wrapped = (Sample(tuple(s / repeats for s in one.seconds)) for one in samples.values())
     engine = "sync" if contest.run is None else "async"
-    return Row(name, engine, 1, plain, wrapped, ratio(wrapped, plain))
+    return Row(name, engine, 1, plain, wrapped, ratio(wrapped, plain), contest.wrapping)
 
 
 def _repeat(run: Callable[[], object], times: int) -> Callable[[], None]:
@@ -199,7 +156,7 @@ def bench_rows(effort: Effort, only: str, run: RunOnLoop) -> list[Row]:
         for graph in graphs:
             for plain, loop in ((graph.for_async, run), (graph.for_sync, None)):
                 shown.update(step, description=graph.name, refresh=True)
-                contest = Contest(plain, graph.given, loop)
+                contest = BenchContest(plain, graph.given, loop)
                 row = compare(graph.name, contest, rounds=effort.rounds, seconds=effort.seconds)
                 if row.ratio.median > GRAPH_LIMIT:
                     again = 2 * len(row.ratio.rounds)
@@ -231,29 +188,21 @@ def wide_rows(effort: Effort, run: RunOnLoop) -> list[Row]:
         for width, rounds in zip(WIDTHS, effort.wide_rounds, strict=True):
             for engine in ("async", "sync"):
                 shown.update(step, description=f"fan-out of {width}, {engine}", refresh=True)
-                plain, wrapped = _wide_runs(run if engine == "async" else None)
-                assert plain(100) == wrapped(100)
+                contest = FanOutContest(run if engine == "async" else None)
+                assert contest.plain(100) == contest.wrapped(100)
                 samples = interleaved(
-                    {"plain": partial(plain, width), "wrapped": partial(wrapped, width)},
+                    {
+                        "plain": partial(contest.plain, width),
+                        "wrapped": partial(contest.wrapped, width),
+                    },
                     rounds=rounds,
                     warm_up=0,
                 )
                 times = samples["plain"], samples["wrapped"]
-                rows.append(Row("fan-out", engine, width, *times, ratio(times[1], times[0])))
+                between = ratio(times[1], times[0])
+                rows.append(Row("fan-out", engine, width, *times, between, contest.wrapping))
                 shown.advance(step)
     return rows
-
-
-def _wide_runs(run: RunOnLoop | None) -> tuple[Callable[[int], Any], Callable[[int], Any]]:
-    graph = wide(for_async=run is not None)
-    fast = wrap(graph)
-    if run is None:
-        return lambda width: graph.invoke({"width": width}), lambda width: fast.invoke(
-            {"width": width}
-        )
-    return lambda width: run(graph.ainvoke({"width": width})), lambda width: run(
-        fast.ainvoke({"width": width})
-    )
 
 
 IMPORTS = """
@@ -320,15 +269,16 @@ def show(bench: list[Row], wide_: list[Row], imports: tuple[Sample, Sample]) -> 
     """Print the tables; times are median (shortest-longest)."""
     if bench:
         made = table(
-            "Graphs of LangGraph's bench, ms for one run: median (shortest-longest)",
-            *("graph", "engine", "LangGraph", "Alto", "Alto / LangGraph [95 %]", "rounds"),
+            "Graphs of LangGraph's bench, ms for one run: median (shortest-longest); to wrap, once",
+            *("graph", "engine", "LangGraph", "Alto", "Alto / LangGraph [95 %]", "rounds", "wrap"),
         )
         for row in bench:
             cells = [row.graph, row.engine, milliseconds(row.plain), milliseconds(row.wrapped)]
-            made.add_row(*cells, interval(row.ratio, GRAPH_LIMIT), str(len(row.ratio.rounds)))
+            cells += [interval(row.ratio, GRAPH_LIMIT), str(len(row.ratio.rounds))]
+            made.add_row(*cells, f"{1e3 * row.wrapping:.1f}")
         made.add_section()
         mean = geometric_mean([row.ratio for row in bench])
-        made.add_row("geometric mean", "", "", "", interval(mean, MEAN_LIMIT), "")
+        made.add_row("geometric mean", "", "", "", interval(mean, MEAN_LIMIT))
         console.print(made)
     if wide_:
         made = table(

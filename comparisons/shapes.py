@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
+from pydantic import BaseModel
 
 from comparisons._bound import bound, supersteps
 from comparisons._catalogue import SHAPES, Shape
@@ -100,10 +101,12 @@ def disagreements(shape: Shape, forms: dict[str, Callable[[], Any]]) -> list[str
     Returns:
         One line for each form that gives something else.
     """
-    expected = forms[LANGGRAPH]()
+    expected = _plain(forms[LANGGRAPH]())
     found = []
     for name, form in forms.items():
-        got = form()
+        if name == LANGGRAPH:
+            continue
+        got = _plain(form())
         if name not in (TUNED, BY_HAND):
             same = got == expected
         else:
@@ -112,6 +115,14 @@ def disagreements(shape: Shape, forms: dict[str, Callable[[], Any]]) -> list[str
         if not same:
             found.append(f"{shape.name}: {name} gives {got}, {LANGGRAPH} {expected}")
     return found
+
+
+def _plain(state: dict[str, Any]) -> dict[str, Any]:
+    """Models as dicts: the graph for threads has classes of its own."""
+    return {
+        key: value.model_dump() if isinstance(value, BaseModel) else value
+        for key, value in state.items()
+    }
 
 
 def _unordered(value: Any) -> Any:
@@ -213,7 +224,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results to FILE too")
     parser.add_argument("--assert", action="store_true", dest="strict", help="fail on a missed bar")
     asked = parser.parse_args(arguments)
-    rounds = asked.runs or (2 if asked.quick else 7)
+    rounds = asked.runs or (2 if asked.quick else 6)
 
     where = machine()
     shapes = [shape for shape in SHAPES if asked.only in shape.name]

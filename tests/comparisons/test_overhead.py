@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 
-from comparisons import _wide
+from comparisons import _contests, _wide
 from comparisons.bench_graphs import BenchGraph
 from comparisons.measure import Ratio, Sample, event_loop
 
@@ -15,7 +15,7 @@ overhead = pytest.importorskip("comparisons.overhead", reason="tables need rich"
 def row(ratio: float, *, tasks: int = 1, engine: str = "async", wrapped: float = 1.0) -> Any:
     interval = Ratio((ratio,), ratio, ratio, ratio)
     times = Sample((1.0,)), Sample((wrapped,))
-    return overhead.Row("graph", engine, tasks, *times, interval)
+    return overhead.Row("graph", engine, tasks, *times, interval, 0.001)
 
 
 IMPORTS = Sample((0.4,)), Sample((0.02,))
@@ -44,7 +44,7 @@ def test_a_contest_runs_both_sides_and_forgets_its_threads() -> None:
     graph = _wide.wide(for_async=True)
     graph.checkpointer = saver
     with event_loop() as run:
-        contest = overhead.Contest(graph, {"width": 3}, run)
+        contest = _contests.BenchContest(graph, {"width": 3}, run)
         assert contest.plain() == contest.wrapped() == 4
         assert len(saver.storage) == 2
         contest.tidy()
@@ -54,8 +54,9 @@ def test_a_contest_runs_both_sides_and_forgets_its_threads() -> None:
 def test_both_engines_add_up_the_fan_out() -> None:
     with event_loop() as run:
         for loop in (run, None):
-            plain, wrapped = overhead._wide_runs(loop)
-            assert plain(20)["total"] == wrapped(20)["total"] == sum(range(20))
+            contest = _contests.FanOutContest(loop)
+            assert contest.plain(20) == contest.wrapped(20)
+            assert contest.plain(20)["total"] == sum(range(20))
 
 
 def test_it_prints_and_writes_what_it_measured(

@@ -72,7 +72,7 @@ def test_it_prints_and_writes_what_it_measured(
     file = tmp_path / "shapes.json"
     assert shapes.main(["--only", "sequence", "--runs", "1", "--json", str(file)]) == 0
     (row,) = json.loads(file.read_text())["rows"]
-    assert row["bound"] == pytest.approx(bound(SHAPES[12].works))
+    assert row["bound"] == pytest.approx(bound(SHAPES[13].works))
     assert set(row["samples"]) == {
         *(shapes.LANGGRAPH, shapes.ALTO, shapes.BY_HAND),
         *(shapes.LANGGRAPH_SYNC, shapes.ALTO_SYNC),

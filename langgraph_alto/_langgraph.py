@@ -31,7 +31,10 @@ if installed.split(".")[:2] != SUPPORTED.split("."):
     )
 else:
     try:
-        from langgraph._internal._config import patch_configurable
+        from langgraph._internal._config import (
+            get_async_callback_manager_for_config,
+            get_callback_manager_for_config,
+        )
         from langgraph._internal._constants import (
             CONF,
             CONFIG_KEY_CALL,
@@ -155,10 +158,11 @@ __all__ = [
     "apply_writes",
     "arun_with_retry",
     "create_checkpoint",
+    "get_async_callback_manager_for_config",
+    "get_callback_manager_for_config",
     "installed",
     "local_read",
     "logger",
-    "patch_configurable",
     "prepare_single_task",
     "rebind",
     "run_with_retry",

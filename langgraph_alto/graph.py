@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from langgraph_alto.plan.plan import Plan
 
 Policy = Literal["off", "proven", "speculative"]
+
+unwatched: ContextVar[bool] = ContextVar("unwatched", default=False)
+"""Set around ``invoke``, whose caller sees the state only when the run has ended."""
+
 POLICIES: tuple[Policy, ...] = ("off", "proven", "speculative")
 
 
@@ -84,10 +88,13 @@ class Wrapped(_Base):
 
     @functools.cached_property
     def _alto_methods(self) -> tuple[Any, Any]:
+        from langgraph_alto.engine.channels import Kinds
         from langgraph_alto.engine.loops import AsyncLoop, Engine, SyncLoop
         from langgraph_alto.engine.runner import Runner
 
-        engine = Engine(self.alto.policy, lambda: self.plan, self.step_timeout)
+        engine = Engine(
+            self.alto.policy, lambda: self.plan, self.step_timeout, Kinds(self.channels)
+        )
         return (
             _langgraph.rebind(
                 super().stream.__func__,  # type: ignore[attr-defined]
@@ -101,18 +108,13 @@ class Wrapped(_Base):
             ),
         )
 
-    @contextmanager
-    def _unseen(self, options: Mapping[str, Any]) -> Iterator[None]:
-        """Mark the run that follows as one whose state is seen only when it has ended."""
-        from langgraph_alto.engine.loops import unwatched
-
-        modes = options.get("stream_mode", "values")
-        shown = self.debug or bool(options.get("print_mode"))
-        token = unwatched.set(not shown and modes in ("values", "updates"))
-        try:
-            yield
-        finally:
-            unwatched.reset(token)
+    def _unseen(self, options: Mapping[str, Any]) -> bool:
+        """Whether the caller of ``invoke`` sees the state only when the run has ended."""
+        return (
+            options.get("stream_mode", "values") in ("values", "updates")
+            and not options.get("print_mode")
+            and not self.debug
+        )
 
     if not TYPE_CHECKING and _langgraph.unsupported is None:
 
@@ -122,13 +124,19 @@ class Wrapped(_Base):
 
         @functools.wraps(Pregel.invoke)
         def invoke(self, *args, **kwargs):  # noqa: D102  (the wrapped method's)
-            with self._unseen(kwargs):
+            token = unwatched.set(self._unseen(kwargs))
+            try:
                 return super().invoke(*args, **kwargs)
+            finally:
+                unwatched.reset(token)
 
         @functools.wraps(Pregel.ainvoke)
         async def ainvoke(self, *args, **kwargs):  # noqa: D102  (the wrapped method's)
-            with self._unseen(kwargs):
+            token = unwatched.set(self._unseen(kwargs))
+            try:
                 return await super().ainvoke(*args, **kwargs)
+            finally:
+                unwatched.reset(token)
 
         @functools.wraps(Pregel.astream)
         def astream(self, *args, **kwargs):  # noqa: D102  (the wrapped method's)

@@ -120,13 +120,15 @@ def _wrapped(graph: Pregel[Any, Any, Any, Any], chosen: Options) -> Any:
 def _node(node: Any, chosen: Options) -> Any:
     """A node as it is in the wrapped graph: a graph used as a node is wrapped too."""
     inner = node.bound
-    if not isinstance(inner, Pregel) or isinstance(inner, Wrapped):
+    if type(inner) in (Pregel, CompiledStateGraph):
+        wrapped = _wrapped(inner, Options(chosen.policy))
+        graphs = [wrapped if graph is inner else graph for graph in node.subgraphs]
+        node = node.copy({"bound": wrapped, "subgraphs": graphs})
+    if _langgraph.unsupported is not None:
         return node
-    if type(inner) not in (Pregel, CompiledStateGraph):
-        return node
-    wrapped = _wrapped(inner, Options(chosen.policy))
-    graphs = [wrapped if graph is inner else graph for graph in node.subgraphs]
-    return node.copy({"bound": wrapped, "subgraphs": graphs})
+    from langgraph_alto.engine.node import quiet
+
+    return quiet(node)
 
 
 _original_compile = StateGraph.compile

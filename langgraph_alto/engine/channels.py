@@ -63,24 +63,43 @@ def steady(channel: Any) -> bool:
     return type(channel) in STEADY or (type(channel) is Topic and channel.accumulate)
 
 
+class Kinds:
+    """Which of a graph's channels a superstep may have to visit.
+
+    Args:
+        specs: The graph's channels by name, values of a run or not.
+    """
+
+    __slots__ = ("finishing", "strange", "unsteady")
+
+    def __init__(self, specs: Mapping[str, Any]) -> None:
+        channels = {name: spec for name, spec in specs.items() if isinstance(spec, BaseChannel)}
+        self.unsteady = frozenset(name for name, channel in channels.items() if not steady(channel))
+        self.strange = frozenset(
+            name for name in self.unsteady if type(channels[name]) not in FADING
+        )
+        self.finishing = tuple(
+            name
+            for name, channel in channels.items()
+            if type(channel).finish is not BaseChannel.finish
+        )
+
+
 class Channels(dict[str, Any]):
-    """The channels of a run, and which of them a superstep may have to visit.
+    """The channels of a run.
 
     Args:
         channels: The run's channels, by name.
+        kinds: Which of them a superstep may have to visit.
     """
 
-    __slots__ = ("fading", "finishing", "strange", "unsteady")
+    __slots__ = ("fading", "kinds")
 
-    def __init__(self, channels: Mapping[str, Any]) -> None:
+    def __init__(self, channels: Mapping[str, Any], kinds: Kinds | None = None) -> None:
         super().__init__(channels)
-        self.unsteady = {name for name, channel in self.items() if not steady(channel)}
-        self.strange = {name for name in self.unsteady if type(self[name]) not in FADING}
-        # Those of the unsteady ones that hold a value, which may fade.
-        self.fading = {name for name in self.unsteady if self[name].is_available()}
-        self.finishing = [
-            name for name, channel in self.items() if type(channel).finish is not BaseChannel.finish
-        ]
+        self.kinds = kinds or Kinds(channels)
+        # Those that hold a value which may fade.
+        self.fading = {name for name in self.kinds.unsteady if self[name].is_available()}
 
 
 def apply_to_channels(
@@ -139,7 +158,7 @@ def apply_to_channels(
             if channel.is_available():
                 updated.add(name)
     if bump:
-        for name in (channels.fading | channels.strange) - updated:
+        for name in (channels.fading | channels.kinds.strange) - updated:
             channel = channels[name]
             if channel.is_available() and channel.update(_NOTHING):
                 versions[name] = following
@@ -147,16 +166,16 @@ def apply_to_channels(
                     updated.add(name)
         channels.fading = {
             name
-            for name in channels.fading | (updated & channels.unsteady)
+            for name in channels.fading | (updated & channels.kinds.unsteady)
             if channels[name].is_available()
         }
         if updated.isdisjoint(trigger_to_nodes):
-            for name in channels.finishing:
+            for name in channels.kinds.finishing:
                 channel = channels[name]
                 if channel.finish():
                     versions[name] = following
                     if channel.is_available():
                         updated.add(name)
     else:
-        channels.fading |= updated & channels.unsteady
+        channels.fading |= updated & channels.kinds.unsteady
     return updated

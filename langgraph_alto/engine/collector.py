@@ -7,21 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 WIDE = 64
-"""From how many tasks on a section is worth pausing the collector for."""
+"""From how many tasks on a superstep is worth it."""
 
 
 @contextmanager
-def collector_paused(tasks: int) -> Iterator[None]:
+def collector_paused() -> Iterator[None]:
     """Pause automatic collection while many objects are made that all stay alive.
 
     Making ``n`` tasks allocates some eighty objects for each. Python's collector
     runs every few hundred allocations, and finds nothing. The section must not
     await, nor run for long, so that no other code misses the collector.
-
-    Args:
-        tasks: How many tasks the section makes; a few are not worth it.
     """
-    if tasks < WIDE or not gc.isenabled():
+    if not gc.isenabled():
         yield
         return
     gc.disable()
@@ -31,21 +28,18 @@ def collector_paused(tasks: int) -> Iterator[None]:
         gc.enable()
 
 
-def set_aside(tasks: int) -> bool:
+def set_aside() -> bool:
     """Take the tasks just made, and all else that is alive, from the collector's view.
 
     They live until their superstep is committed, so looking through them for
     garbage is in vain. New objects are still collected.
-
-    Args:
-        tasks: How many tasks there are; a few are not worth it.
 
     Returns:
         Whether it was done, and :func:`take_back` is owed. It is not where
         something is set aside already: by another run, or by a server that
         froze its objects before forking.
     """
-    if tasks < WIDE or not gc.isenabled() or gc.get_freeze_count():
+    if not gc.isenabled() or gc.get_freeze_count():
         return False
     gc.freeze()
     return True

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from langgraph_alto._langgraph import (
     NULL_TASK_ID,
@@ -23,14 +23,13 @@ from langgraph_alto._langgraph import (
     create_checkpoint,
     rebind,
 )
-from langgraph_alto.engine.channels import Channels, apply_to_channels
-from langgraph_alto.engine.collector import collector_paused, set_aside, take_back
+from langgraph_alto.engine.channels import Channels, Kinds, apply_to_channels
+from langgraph_alto.engine.collector import WIDE, collector_paused, set_aside, take_back
 from langgraph_alto.engine.slots import Slots
 from langgraph_alto.engine.tasks import TaskAhead
 from langgraph_alto.engine.threads import ThreadAhead
+from langgraph_alto.graph import Policy, unwatched
 from langgraph_alto.plan.plan import Plan
-
-Policy = Literal["off", "proven", "speculative"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +40,13 @@ class Engine:
         policy: ``"off"``, ``"proven"`` or ``"speculative"``.
         plan: Gives the graph's plan; called when first needed.
         step_timeout: The graph's limit for one superstep, in seconds.
+        kinds: Which of the graph's channels a superstep may have to visit.
     """
 
     policy: Policy
     plan: Callable[[], Plan]
     step_timeout: float | None
+    kinds: Kinds
 
     @property
     def runs_ahead(self) -> bool:
@@ -53,9 +54,6 @@ class Engine:
         # A superstep's time limit is for tasks that start together.
         return self.policy != "off" and self.step_timeout is None and bool(self.plan().ahead)
 
-
-unwatched: ContextVar[bool] = ContextVar("unwatched", default=False)
-"""Set around ``invoke``, whose caller sees the state only when the run has ended."""
 
 _foretold: ContextVar[str | None] = ContextVar("foretold", default=None)
 
@@ -91,15 +89,19 @@ class _Loop(_Base):
 
     def tick(self) -> bool:
         packets: Any = self.channels[TASKS]
-        with collector_paused(len(packets.values) if packets.is_available() else 0):
+        if len(packets.values) < WIDE:
             more = super().tick()
-        self._wrote = {write[0] for write in self.checkpoint_pending_writes}
-        self._set_aside = set_aside(len(self.tasks))
+        else:
+            with collector_paused():
+                more = super().tick()
+            self._set_aside = set_aside()
+        self._wrote = None
+        if self.ahead is None:
+            if not more or len(self.tasks) == 1 or not self.engine.runs_ahead:
+                return more
+            self.ahead = self._run_ahead()
         if more:
-            if self.ahead is None and len(self.tasks) > 1 and self.engine.runs_ahead:
-                self.ahead = self._run_ahead()
-            if self.ahead is not None:
-                self.ahead.begin()
+            self.ahead.begin()
         return more
 
     def _run_ahead(self) -> Any:
@@ -107,11 +109,8 @@ class _Loop(_Base):
         raise NotImplementedError
 
     def after_tick(self) -> None:
-        try:
-            _after_tick(self)
-        finally:
-            self._take_back()
-        self._wrote = None
+        _after_tick(self)
+        self._take_back()
         if self.ahead is not None:
             self.ahead.committed()
 
@@ -121,18 +120,19 @@ class _Loop(_Base):
             take_back()
 
     def put_writes(self, task_id: str, writes: Any, **kwargs: Any) -> None:
-        wrote = self._wrote
-        if wrote is None or task_id == NULL_TASK_ID:
+        if len(self.checkpoint_pending_writes) < WIDE or task_id == NULL_TASK_ID:
             super().put_writes(task_id, writes, **kwargs)
             return
         with self._write_lock:
-            if task_id in wrote:
+            pending = self.checkpoint_pending_writes
+            if self._wrote is None:
+                self._wrote = {write[0] for write in pending}
+            if task_id in self._wrote:
                 super().put_writes(task_id, writes, **kwargs)
                 return
-            wrote.add(task_id)
-            # LangGraph looks through all pending writes for earlier ones of the
-            # task. There are none, so it is shown none.
-            pending = self.checkpoint_pending_writes
+            self._wrote.add(task_id)
+            # LangGraph looks through all pending writes for earlier ones of the task.
+            # There are none, so it is shown none.
             self.checkpoint_pending_writes = []
             try:
                 super().put_writes(task_id, writes, **kwargs)
@@ -157,7 +157,7 @@ class SyncLoop(_Loop, SyncPregelLoop):
 
     def __enter__(self) -> SyncLoop:
         super().__enter__()
-        self.channels = Channels(self.channels)
+        self.channels = Channels(self.channels, self.engine.kinds)
         return self
 
     def __exit__(self, *exc: Any) -> bool | None:
@@ -186,7 +186,7 @@ class AsyncLoop(_Loop, AsyncPregelLoop):
 
     async def __aenter__(self) -> AsyncLoop:
         await super().__aenter__()
-        self.channels = Channels(self.channels)
+        self.channels = Channels(self.channels, self.engine.kinds)
         return self
 
     async def __aexit__(self, *exc: Any) -> bool | None:

@@ -162,6 +162,8 @@ class Predictor:
         self.rebuilt = False
         self.horizon = 0
         self.base = 0
+        self._stop = 0
+        self._fatal: list[Task] = []
         self.steps: dict[int, Step] = {}
         self.virtual = VirtualChannels(self, channels)
         # A deferred node may have been triggered before this run began.
@@ -191,7 +193,8 @@ class Predictor:
             LangGraph's differs.
         """
         known = self.steps.get(step)
-        self.base, self.horizon = step, stop
+        self.base, self._stop = step, stop
+        self._bound()
         for old in [number for number in self.steps if number < step]:
             del self.steps[old]
         by_packet: dict[int, list[Task]] = {}
@@ -279,6 +282,7 @@ class Predictor:
         self._dirty = True
         if not fatal:
             return []
+        self._fatal.append(task)
         self.horizon = min(self.horizon, task.step)
         return [
             later
@@ -372,7 +376,8 @@ class Predictor:
             if stage.writes is None or stage.mutates is None:
                 return set()
             unsure.update(stage.writes)
-            unsure.update(path[0] for path in stage.mutates)
+            # Of a change below a key, the key's own value is none the wiser.
+            unsure.update(path[0] for path in stage.mutates if len(path) == 1)
         return {key for key in keys if key not in unsure and self.virtual.foldable(key, step)}
 
     # -- inside ---------------------------------------------------------------
@@ -463,7 +468,15 @@ class Predictor:
         for task in list(fresh.tasks()):
             if task.phase is Phase.FINISHED:
                 self._record(fresh, task)
+        self._bound()
         self._dirty = True
+
+    def _bound(self) -> None:
+        """Set the last superstep: what the recursion limit and known failures allow."""
+        self._fatal = [
+            task for task in self._fatal if task.phase is Phase.FAILED and self.knows(task)
+        ]
+        self.horizon = min([self._stop, *(task.step for task in self._fatal)])
 
     def _reach(self, mask: int) -> int:
         """The nodes that unfinished work of these nodes may start next."""

@@ -36,7 +36,6 @@ from langgraph_alto._langgraph import (
     run_with_retry,
 )
 from langgraph_alto.engine.ahead import Ahead
-from langgraph_alto.engine.collector import collector_paused
 from langgraph_alto.engine.tasks import TaskAhead
 from langgraph_alto.engine.threads import ThreadAhead
 
@@ -90,11 +89,19 @@ class Arrivals(FuturesDict):  # type: ignore[type-arg]
 class Runner(PregelRunner):
     """LangGraph's runner, with adoption and without scans of all tasks."""
 
-    @property
-    def ahead(self) -> Ahead | None:
-        """What runs ahead in this run, if anything may."""
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.ahead: Ahead | None = None
+        self._commit = weakref.WeakMethod(self.commit)
+        self._should_stop = partial(
+            _should_stop_others, handled_exception_ids=self._handled_exception_ids
+        )
+
+    def _begin(self) -> Ahead | None:
+        """What runs ahead in this run, if anything does."""
         put_writes: Any = self.put_writes()
-        return put_writes.__self__.ahead  # type: ignore[no-any-return]
+        self.ahead = put_writes.__self__.ahead
+        return self.ahead
 
     def commit(self, task: Any, exception: BaseException | None) -> None:
         super().commit(task, exception)
@@ -105,14 +112,6 @@ class Runner(PregelRunner):
             ahead.real_finished(task)
         else:
             ahead.real_failed(task, fatal=not self._handled(task, exception))
-
-    def _arrivals(self, event: Any, arrive: Callable[[Any], None]) -> Arrivals:
-        return Arrivals(
-            event,
-            weakref.WeakMethod(self.commit),
-            partial(_should_stop_others, handled_exception_ids=self._handled_exception_ids),
-            arrive,
-        )
 
     def _handled(self, task: Any, error: BaseException | None) -> TypeGuard[BaseException]:
         """Whether a task's error goes to the node's own error handler."""
@@ -138,8 +137,8 @@ class Runner(PregelRunner):
         tasks = tuple(tasks)
         arrived: queue.SimpleQueue[Any] = queue.SimpleQueue()
         schedule_handler: Any = self.schedule_error_handler
-        futures = self._arrivals(threading.Event(), arrived.put)
-        ahead: Any = self.ahead
+        futures = Arrivals(threading.Event(), self._commit, self._should_stop, arrived.put)
+        ahead: Any = self._begin()
 
         def configurable(task: Any) -> dict[str, Any]:
             return {
@@ -280,8 +279,8 @@ class Runner(PregelRunner):
             if waiting is not None and not waiting.done():
                 waiting.set_result(None)
 
-        futures = self._arrivals(asyncio.Event(), arrive)
-        ahead = self.ahead
+        futures = Arrivals(asyncio.Event(), self._commit, self._should_stop, arrive)
+        ahead = self._begin()
         shell = ahead if isinstance(ahead, TaskAhead) else None
         if shell is not None:
             shell.stream = self.use_astream
@@ -332,6 +331,8 @@ class Runner(PregelRunner):
                     await run_usual(task)
                 elif (run := shell.adopt(task)) is not None:
                     await shell.hand_over(run, task, partial(run_usual, task))
+                elif shell.slots is None:
+                    await run_usual(task)
                 else:
                     async with shell.alone(task):
                         await run_usual(task)
@@ -356,9 +357,8 @@ class Runner(PregelRunner):
         if get_waiter is not None:
             futures[get_waiter()] = None
         for first in range(0, len(tasks), BATCH):
-            with collector_paused(len(tasks)):
-                for task in tasks[first : first + BATCH]:
-                    start(task)
+            for task in tasks[first : first + BATCH]:
+                start(task)
             if len(tasks) > BATCH:
                 # Let these begin: what is done early need not stay in memory.
                 await asyncio.sleep(0)

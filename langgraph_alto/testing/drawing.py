@@ -103,11 +103,12 @@ class Maker:
         """A tree of nodes in order, then more edges, joins and routes."""
         children: dict[str, list[str]] = {name: [] for name in self.names}
         for number, name in enumerate(self.names):
-            parent = self._draw(st.integers(0, number)) - 1
-            if parent < 0:
+            # Mostly chains side by side, since run-ahead is about uneven branches.
+            back = self._one((0, 2, 2, 2, 1, 1, 3))
+            if back == 0 or back > number:
                 self.entry.append(name)
             else:
-                children[self.names[parent]].append(name)
+                children[self.names[number - back]].append(name)
         for _ in range(self._draw(st.integers(0, 2))):
             start, end = self._ordered_pair()
             if end not in children[start] and start != end:
@@ -379,7 +380,11 @@ class Maker:
         mutation = "mutation" in self._wanted
         changes: dict[str, object] = {"checkpointer": saved}
         if saved:
-            durable = ("sync",) if mutation else (None, "sync", "exit", "async")
+            # A join's checkpoint is its live set: saved behind the run's back, it may
+            # already hold what the next superstep adds. Nested objects likewise.
+            inner = [node.inner for node in described.nodes if node.inner is not None]
+            live = mutation or any(graph.joins for graph in (described, *inner))
+            durable = ("sync",) if live else (None, "sync", "exit", "async")
             changes["durability"] = self._one(durable)
         if "breakpoints" in self._wanted:
             changes["interrupt_before"] = tuple(sorted(self._some(self.names, 2)))

@@ -72,7 +72,7 @@ def graphs(
     mode: Literal["async", "sync"] = "async",
     features: Collection[Feature] = FEATURES,
     at_once: int = 6,
-    nodes: int = 6,
+    nodes: int = 8,
 ) -> st.SearchStrategy[Description]:
     """Draw descriptions of graphs whose result does not depend on timing.
 

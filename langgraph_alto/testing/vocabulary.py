@@ -27,6 +27,8 @@ class Shelf(BaseModel):
     n3: list[str] = []
     n4: list[str] = []
     n5: list[str] = []
+    n6: list[str] = []
+    n7: list[str] = []
 
 
 class FlakyError(Exception):

@@ -24,10 +24,11 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from langgraph_alto.plan.analysis import analyse_node
-from langgraph_alto.plan.effects import Facts, Path
 from pydantic import BaseModel
 from typing_extensions import TypedDict
+
+from langgraph_alto.plan.analysis import analyse_node
+from langgraph_alto.plan.effects import Facts, Path
 
 _serial = itertools.count()
 
@@ -100,11 +101,12 @@ class Poison:
         raise PoisonTouchedError
 
     __getattr__ = __call__ = __len__ = __iter__ = __getitem__ = __setitem__ = _touch
-    __contains__ = __bool__ = __eq__ = __add__ = __radd__ = __iadd__ = __hash__ = _touch  # type: ignore[assignment]
+    __contains__ = __bool__ = __eq__ = __add__ = __radd__ = __iadd__ = __hash__ = _touch
     __str__ = __repr__ = __format__ = __lt__ = __gt__ = __or__ = __ror__ = _touch
     __delitem__ = __reversed__ = __int__ = __index__ = __enter__ = __exit__ = _touch
 
 
+# ruff: noqa: E501
 # -- programs ---------------------------------------------------------------------
 
 NAMES = ("v", "w", "u")
@@ -263,7 +265,7 @@ def indent(text: str) -> str:
     return textwrap.indent(text, "    ")
 
 
-HEADER = '''
+HEADER = """
 import asyncio, bisect, collections, contextlib, copy, dataclasses, functools, heapq, itertools
 import operator, random
 KEY = "x"
@@ -327,7 +329,7 @@ def remember(p):
     global KEPT
     KEPT = p
 def remembered(): return KEPT
-'''
+"""
 
 
 def load(text: str) -> types.FunctionType | None:
@@ -453,10 +455,10 @@ def check(text: str, schema: object) -> Facts | None:
     happened = {p for k in full for p in changes(before[k], full[k], (k,))}
     if facts.mutates is not None:
         missed = {p for p in happened if not any(p[: len(m)] == m for m in facts.mutates)}
-        assert not missed, f"mutates {missed}, foreseen {facts.mutates}\n{text[len(HEADER):]}"
+        assert not missed, f"mutates {missed}, foreseen {facts.mutates}\n{text[len(HEADER) :]}"
     if facts.writes is not None and isinstance(result, dict):
         extra = {str(k) for k in result} - facts.writes
-        assert not extra, f"writes {extra}, foreseen {facts.writes}\n{text[len(HEADER):]}"
+        assert not extra, f"writes {extra}, foreseen {facts.writes}\n{text[len(HEADER) :]}"
     if facts.reads is not None:
         again = load(text)
         assert again is not None
@@ -464,9 +466,13 @@ def check(text: str, schema: object) -> Facts | None:
         try:
             result2, error2 = run(again, dict(clean))
         except PoisonTouchedError:
-            raise AssertionError(f"reads more than {facts.reads}\n{text[len(HEADER):]}") from None
-        assert error2 == error, f"{error} became {error2}, reads {facts.reads}\n{text[len(HEADER):]}"
-        assert shape(result2) == picture, f"another result, reads {facts.reads}\n{text[len(HEADER):]}"
+            raise AssertionError(f"reads more than {facts.reads}\n{text[len(HEADER) :]}") from None
+        assert error2 == error, (
+            f"{error} became {error2}, reads {facts.reads}\n{text[len(HEADER) :]}"
+        )
+        assert shape(result2) == picture, (
+            f"another result, reads {facts.reads}\n{text[len(HEADER) :]}"
+        )
     return facts
 
 

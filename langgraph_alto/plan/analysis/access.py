@@ -512,4 +512,4 @@ def may_change(method: Method) -> bool:
     receiver = method.receiver
     if isinstance(receiver, Ref):
         return hints.member(receiver.hint, method.name).kind == "method"
-    return isinstance(receiver, (Alloc, Super)) or isinstance(receiver, Obj)
+    return isinstance(receiver, (Alloc, Super, Obj))

@@ -9,6 +9,7 @@ if it is known to, or if it may be the user's.
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import operator
 import types
@@ -57,7 +58,7 @@ def apply(machine: Machine, callee: Value, args: Args, node: ast.AST) -> Value:
             machine.read(one(atom), lambda: "the state is called")
             found |= call_unseen(machine, args, "a callable kept in the state", node, user=True)
         elif isinstance(atom, Opaque):
-            found |= call_unseen(machine, args, describe(node), node, user=atom.user)
+            found |= call_unseen(machine, args, describe(node), node, user=atom.user, fills=True)
     return found
 
 
@@ -170,19 +171,19 @@ def call_function(
 ) -> Value:
     """Call a real Python function, following it if that is worth while."""
     file = function.__code__.co_filename
+    label = describe(node) if isinstance(node, ast.Call) else function.__qualname__
     foreign = is_library_file(file)
     key = ((function.__module__ or "").lstrip("_"), function.__name__)
     if foreign and key in ARGUMENT_MUTATORS:
-        return call_unseen(machine, args, function.__qualname__, node, user=False, name=key)
+        return call_unseen(machine, args, label, node, user=False, name=key)
     own = bool(machine.stack) and machine.frame.scope.file == file
     if foreign and not own and machine.stack:
-        found = call_unseen(machine, args, function.__qualname__, node, user=False, name=key)
+        found = call_unseen(machine, args, label, node, user=False, name=key)
         wrapped = getattr(function, "__wrapped__", None)
         return found if wrapped is None else found | call_object(machine, wrapped, args, node)
     source = source_of(function)
     if source is None or _depth(machine) >= MAX_DEPTH:
-        why = function.__qualname__
-        return call_unseen(machine, args, why, node, user=not foreign, name=key)
+        return call_unseen(machine, args, label, node, user=not foreign, name=key)
     return run(
         machine,
         source.node,
@@ -198,10 +199,9 @@ def scope_of(function: types.FunctionType, library: bool) -> Scope:
     """Where a real function's names resolve."""
     cells: dict[str, object] = {}
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=False):
-        try:
+        # A variable of the enclosing function may have no value yet.
+        with contextlib.suppress(ValueError):
             cells[name] = cell.cell_contents
-        except ValueError:
-            continue
     return Scope(function.__globals__, cells, function.__code__.co_filename, library)
 
 

@@ -33,32 +33,27 @@ ALIASING: Final = frozenset(
 
 HARMLESS: Final = frozenset(
     """
-    get keys values items copy __getitem__ __contains__ __len__ __iter__ __eq__ __hash__ __repr__
-    __str__ __copy__ __deepcopy__ __bool__ __reversed__ index count
-    split rsplit splitlines join lower upper strip lstrip rstrip title capitalize casefold swapcase
-    format format_map startswith endswith replace find rfind rindex partition rpartition encode
-    decode zfill ljust rjust center expandtabs translate maketrans removeprefix removesuffix
-    isdigit isalpha isalnum isspace isupper islower istitle isnumeric isdecimal isidentifier
-    isprintable isascii hex bit_length conjugate as_integer_ratio is_integer to_bytes from_bytes
-    isdisjoint issubset issuperset union intersection difference symmetric_difference most_common
-    elements total fromkeys
-    model_dump model_dump_json model_copy json dict schema schema_json model_json_schema
-    to_dict to_json as_dict asdict dumps pretty_repr pretty_print text get_text
-    isoformat strftime timestamp date time weekday isoweekday timetuple utctimetuple astimezone
-    total_seconds toordinal ctime utcoffset
-    match search fullmatch findall finditer group groups groupdict span start end
-    invoke ainvoke batch abatch stream astream astream_events predict apredict generate agenerate
-    get_num_tokens get_num_tokens_from_messages with_structured_output bind bind_tools with_config
-    with_retry with_fallbacks embed_query embed_documents aembed_query aembed_documents
-    similarity_search asimilarity_search get_relevant_documents aget_relevant_documents
-    debug info warning error exception critical log
-    exists is_file is_dir read_text read_bytes as_posix joinpath with_suffix with_name resolve
-    relative_to glob rglob iterdir stat
-    mean std var min max sum prod argmin argmax argsort tolist tobytes astype item round all any
-    dot cumsum nonzero head tail describe groupby merge isna notna isnull fillna dropna to_list
-    to_numpy to_csv to_string unique nunique value_counts sample filter query select assign agg
-    neighbors successors predecessors nodes edges has_node has_edge degree
-    tool_calls is_set locked done cancelled result hexdigest digest cast numpy cpu detach
+    get keys values items copy __getitem__ __contains__ __len__ __iter__ __eq__ __hash__
+    __repr__ __str__ __copy__ __deepcopy__ __bool__ __reversed__ index count split rsplit
+    splitlines join lower upper strip lstrip rstrip title capitalize casefold swapcase format
+    format_map startswith endswith replace find rfind rindex partition rpartition encode decode
+    zfill ljust rjust center expandtabs translate maketrans removeprefix removesuffix isdigit
+    isalpha isalnum isspace isupper islower istitle isnumeric isdecimal isidentifier
+    isprintable isascii hex bit_length conjugate as_integer_ratio is_integer to_bytes
+    from_bytes isdisjoint issubset issuperset union intersection difference
+    symmetric_difference most_common elements total fromkeys model_dump model_dump_json
+    model_copy json dict schema_json model_json_schema to_dict to_json as_dict asdict dumps
+    pretty_repr pretty_print get_text isoformat strftime timestamp date time weekday isoweekday
+    timetuple utctimetuple astimezone total_seconds toordinal ctime utcoffset fullmatch findall
+    finditer invoke ainvoke batch abatch stream astream astream_events get_num_tokens
+    get_num_tokens_from_messages with_structured_output bind_tools with_config with_retry
+    with_fallbacks embed_query embed_documents aembed_query aembed_documents similarity_search
+    asimilarity_search get_relevant_documents aget_relevant_documents debug info warning error
+    exception critical exists is_file is_dir read_text read_bytes as_posix joinpath with_suffix
+    with_name relative_to stat mean std var min max sum prod argmin argmax argsort tolist
+    tobytes astype all any groupby isna notna isnull to_list to_numpy to_csv to_string unique
+    nunique value_counts nodes edges has_node has_edge degree tool_calls is_set hexdigest
+    digest numpy cpu detach
     """.split()
 )
 """Methods assumed to leave their receiver as it was."""
@@ -85,6 +80,11 @@ COPIES: Final = frozenset(
     "copy __copy__ union intersection difference symmetric_difference".split()
 )
 """Methods that make a new container of the same elements."""
+
+BUILTIN: Final = frozenset(
+    name for cls in (str, bytes, list, tuple, dict, set, int, float) for name in dir(cls)
+)
+"""Methods of builtin types."""
 
 ARGUMENT_MUTATORS: Final = {
     ("heapq", "heappush"): (0,),

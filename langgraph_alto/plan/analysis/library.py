@@ -197,6 +197,19 @@ def _dict(machine: Machine, args: Args, node: ast.AST) -> Value:
     return value
 
 
+@_model(dict.__dict__["fromkeys"])
+def _fromkeys(machine: Machine, args: Args, node: ast.AST) -> Value:
+    value, cell = machine.alloc("dict", node)
+    keys = access.elements(machine, args.get(0), node)
+    names = strings(keys)
+    for name in names or ():
+        machine.put(cell, name, args.get(1) or NONE)
+    if names is None:
+        machine.put_rest(cell, args.get(1) or NONE)
+        machine.loosen(cell)
+    return value
+
+
 def spread(machine: Machine, cell: Cell, source: Value, node: ast.AST, how: str) -> None:
     """Copy all items of a mapping, or pairs of an iterable, into a dict cell."""
     for atom in source:
@@ -222,7 +235,9 @@ def spread(machine: Machine, cell: Cell, source: Value, node: ast.AST, how: str)
             for key, real in tuple(atom.obj.items())[:256]:
                 machine.put(cell, key, access.see(machine, real))
             machine.put_rest(cell, machine.kept_real(atom.obj, "[]"))
-        elif (isinstance(atom, Obj) and callable(atom.obj)) or (isinstance(atom, Const) and atom.value is None):
+        elif (isinstance(atom, Obj) and callable(atom.obj)) or (
+            isinstance(atom, Const) and atom.value is None
+        ):
             continue
         else:
             machine.loosen(cell)
@@ -425,6 +440,22 @@ def _partial(machine: Machine, args: Args, node: ast.AST) -> Value:
     if args.kwstar:
         machine.loosen(cell)
     return value
+
+
+def _getter(kind: Callable[..., object], machine: Machine, args: Args, node: ast.AST) -> Value:
+    """``itemgetter("a", "b")`` and its like become real objects if their keys are known."""
+    keys = [next(iter(value)) for value in args.pos if len(value) == 1]
+    names = [key.value for key in keys if isinstance(key, Const)]
+    if not names or len(names) != len(args.pos) or args.kw or args.star:
+        return call_unseen(machine, args, describe(node), node, user=False)
+    made = (machine.frame.index, id(node), kind, *names)
+    if made not in machine.made:
+        machine.made[made] = kind(*names)
+    return one(Obj(machine.made[made]))
+
+
+for _kind in (operator.itemgetter, operator.attrgetter, operator.methodcaller):
+    _MODELS[id(_kind)] = functools.partial(_getter, _kind)
 
 
 @_model(typing.cast)

@@ -139,6 +139,7 @@ class Machine:
     kept: dict[tuple[int, object], Value] = field(default_factory=dict)
     pinned: list[object] = field(default_factory=list)
     raised: Value = NOTHING
+    made: dict[object, object] = field(default_factory=dict)
     changed: bool = False
     visits: int = 0
     passes: int = 0

@@ -7,7 +7,14 @@ import functools
 import types
 
 from langgraph_alto.plan.analysis import access, hints, runnables
-from langgraph_alto.plan.analysis.catalogue import ALIASING, COPIES, FRESH, HARMLESS, MUTATORS
+from langgraph_alto.plan.analysis.catalogue import (
+    ALIASING,
+    BUILTIN,
+    COPIES,
+    FRESH,
+    HARMLESS,
+    MUTATORS,
+)
 from langgraph_alto.plan.analysis.machine import Machine, wrap
 from langgraph_alto.plan.analysis.source import is_library_file, is_library_module
 from langgraph_alto.plan.analysis.unseen import call_unseen, change_reachable
@@ -56,14 +63,18 @@ def call_method(machine: Machine, receiver: Atom, name: str, args: Args, node: a
         call_unseen(machine, args, name, node, user=False, name=("builtins", name))
         return _formatted(receiver, name, args)
     user = isinstance(receiver, Opaque) and receiver.user
-    found = call_unseen(machine, args, f".{name}", node, user=user and name not in HARMLESS)
+    user = user and name not in HARMLESS
+    fills = name not in HARMLESS
+    found = call_unseen(machine, args, f".{name}", node, user=user, fills=fills)
     return one(receiver) if name in ALIASING and isinstance(receiver, Opaque) else found
 
 
 def _formatted(receiver: Const | Plain, name: str, args: Args) -> Value:
-    if isinstance(receiver, Const) and isinstance(receiver.value, str) and not args.kw:
-        if name in ("lower", "upper", "strip", "title", "capitalize") and not args.pos:
-            return one(Const(getattr(receiver.value, name)()))
+    if not isinstance(receiver, Const) or not isinstance(receiver.value, str):
+        return PLAIN
+    simple = name in ("lower", "upper", "strip", "title", "capitalize")
+    if simple and not (args.pos or args.kw or args.star):
+        return one(Const(getattr(receiver.value, name)()))
     return PLAIN
 
 
@@ -214,7 +225,7 @@ def _by_name(
     scalar = hints.is_scalar(ref.hint)
     keys = strings(args.get(0)) if args.pos else None
     item = name in ("get", "pop", "setdefault", "__getitem__") and keys is not None
-    if item and hints.is_mapping(ref.hint) is not False:
+    if item and hints.is_mapping(ref.hint):
         value = access.get_item(machine, state, args.get(0), node)
         value |= args.get(1, "default") | NONE
         if name in ("pop", "setdefault"):
@@ -232,7 +243,9 @@ def _by_name(
             machine.keep(ref.path, None, join(args.kw.values()) | args.kwstar)
         else:
             machine.keep(ref.path, None, args.everything())
-    elif not scalar and not library and name not in HARMLESS:
+    elif (not scalar and not library and name not in HARMLESS) or (
+        machine.strict and name not in BUILTIN
+    ):
         machine.mutate(state, f"`.{name}()` may change it", certain=False)
     call_unseen(machine, args, f".{name}", node, user=False, name=("builtins", name))
     if scalar or name in FRESH:

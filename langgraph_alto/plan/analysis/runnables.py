@@ -111,7 +111,7 @@ def run(machine: Machine, obj: object, value: Value, node: ast.AST) -> Value:
     if _is_a(obj, "BasePromptTemplate"):
         return _prompt(machine, obj, value, node)
     functions = both(obj)
-    if functions and is_runnable(obj):
+    if functions and (is_runnable(obj) or not callable(obj)):
         extra = _attribute(obj, "kwargs")
         kwargs = dict(extra) if isinstance(extra, dict) else {}
         results = [call(machine, f, value, kwargs, node) for f in functions]

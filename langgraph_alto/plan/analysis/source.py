@@ -39,7 +39,8 @@ class Source:
     file: str
 
 
-_found: weakref.WeakKeyDictionary[types.CodeType, Source | None] = weakref.WeakKeyDictionary()
+# Equal code objects may come from different files, so they are told apart by identity.
+_found: dict[int, tuple[weakref.ref[types.CodeType], Source | None]] = {}
 _trees: dict[str, tuple[int, ast.Module | None]] = {}
 
 
@@ -54,13 +55,13 @@ def source_of(function: types.FunctionType) -> Source | None:
         the function's code.
     """
     code = function.__code__
-    try:
-        return _found[code]
-    except KeyError:
-        pass
+    known = _found.get(id(code))
+    if known is not None and known[0]() is code:
+        return known[1]
     node = _locate(code, function.__globals__)
     found = None if node is None else Source(node, code.co_filename)
-    _found[code] = found
+    key = id(code)
+    _found[key] = (weakref.ref(code, lambda _: _found.pop(key, None)), found)
     return found
 
 

@@ -163,6 +163,8 @@ def _invoke(machine: Machine, target: object, state: Value) -> Value:
     node = cell_node()
     if runnables.is_runnable(target) or _is_like_runnable(target):
         return runnables.run(machine, target, state, node)
+    if not callable(target):
+        raise GiveUp("it cannot be called")
     return runnables.call(machine, target, state, {}, node)
 
 
@@ -281,6 +283,8 @@ def analyse_reducer(fn: object) -> bool:
 
 
 def _analyse_reducer(fn: object) -> bool:
+    if not callable(fn):
+        return False
     plain = fn.func if isinstance(fn, functools.partial) else fn
     name = (getattr(plain, "__module__", None) or "").lstrip("_"), getattr(plain, "__name__", "")
     if name in _KNOWN_REDUCERS:

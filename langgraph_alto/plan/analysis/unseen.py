@@ -50,6 +50,7 @@ def call_unseen(
     *,
     user: bool,
     name: tuple[str, str] | None = None,
+    fills: bool = False,
 ) -> Value:
     """Assume the worst that is likely of a call whose code is not seen.
 
@@ -60,6 +61,8 @@ def call_unseen(
         node: The call.
         user: Whether it may be the user's code, which may change its arguments.
         name: Module and name of a library function.
+        fills: Whether it may add to containers it is passed, short of changing
+            the state.
     """
     passed = args.everything()
     mutating = ARGUMENT_MUTATORS.get(name, ()) if name is not None else ()
@@ -74,6 +77,8 @@ def call_unseen(
         access.escape(machine, passed, lambda: f"the whole state is passed to `{label}`")
         if user or strict:
             change_reachable(machine, passed, f"`{label}` may change what it is passed")
+    if fills:
+        _loosen(machine, passed)
     callbacks(machine, passed, node)
     return machine.opaque(node, user=user)
 

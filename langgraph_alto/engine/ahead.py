@@ -41,6 +41,7 @@ from langgraph_alto.engine.partial import Misprediction
 from langgraph_alto.engine.partial_objects import PartialDict, PartialObject, make_partial
 from langgraph_alto.engine.predictor import Phase, Predictor, Task
 from langgraph_alto.engine.routes import Gate, ahead_node, routes_of
+from langgraph_alto.engine.slots import Priority
 from langgraph_alto.plan.plan import Plan
 
 _provisional = count(1_000_000_000)
@@ -344,6 +345,10 @@ class Ahead:
         self.runs.clear()
         self.current.clear()
         self.predictor.forget()
+
+    def priority(self, run: Run) -> Priority:
+        """Behind the superstep's own tasks; the deepest first, and of those the oldest."""
+        return (1, -run.task.ancestry.depth, -run.task.step)
 
     def launch(self, run: Run) -> None:
         """Start a run; the shells do it."""

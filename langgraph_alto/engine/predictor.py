@@ -31,8 +31,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import reduce
 from typing import Any
 
+from langgraph_alto.ancestry import ROOT, Ancestry
 from langgraph_alto.engine.virtual import VirtualChannels
 from langgraph_alto.plan.plan import Plan, Trigger, bits
 from langgraph_alto.plan.stages import Stage
@@ -70,6 +72,7 @@ class Task:
         writes: What it wrote, once finished.
         spent: It was started ahead and dropped; it waits for its own superstep.
         run: The shell's handle on its run ahead.
+        ancestry: The fan-outs it came from.
     """
 
     node: int
@@ -82,6 +85,7 @@ class Task:
     writes: Sequence[Write] = ()
     spent: bool = False
     run: Any = None
+    ancestry: Ancestry = ROOT
 
     def order(self, plan: Plan) -> tuple[Any, ...]:
         """A key that sorts the tasks of one superstep as LangGraph applies them.
@@ -439,7 +443,9 @@ class Predictor:
             if channel == self.packets:
                 node = plan.index.get(getattr(value, "node", None) or "")
                 if node is not None:
-                    self._foresee(Task(node, following, value, task, sent))
+                    packet = Task(node, following, value, task, sent)
+                    packet.ancestry = task.ancestry.child(plan.stages[task.node].name, sent)
+                    self._foresee(packet)
                 sent += 1
                 continue
             step.writes.setdefault(channel, []).append((task, value))
@@ -448,8 +454,12 @@ class Predictor:
                     self.deferred |= 1 << node
                     self._dirty = True
                 elif kind is Trigger.EDGE:
-                    if node not in self._step(following).pulls:
-                        self._foresee(Task(node, following))
+                    known = self._step(following).pulls.get(node)
+                    if known is None:
+                        known = Task(node, following, ancestry=task.ancestry)
+                        self._foresee(known)
+                    else:
+                        known.ancestry = known.ancestry.meet(task.ancestry)
                 else:
                     step.joined.append(node)
                     self._dirty = True
@@ -617,7 +627,10 @@ class Predictor:
             if join.target in following.pulls or join.channel not in step.writes:
                 continue
             if self.virtual.fires(join.channel, number + 1):
-                self._foresee(Task(join.target, number + 1))
+                target = Task(join.target, number + 1)
+                writers = [task.ancestry for task, _ in step.writes[join.channel]]
+                target.ancestry = reduce(Ancestry.meet, writers)
+                self._foresee(target)
 
 
 def _as_is(stage: Stage, plan: Plan) -> tuple[str, ...]:

@@ -121,8 +121,8 @@ class TaskAhead(Ahead):
     async def _execute(self, run: Run) -> None:
         try:
             if self.slots is not None:
-                order = run.task.order(self.plan)
-                await self.slots.acquire((1, -run.task.step, order))
+                priority = self.priority(run)
+                await self.slots.acquire(priority)
                 self._holding.add(run)
             run.begun = True
             await arun_with_retry(run.made, None, stream=self.stream)

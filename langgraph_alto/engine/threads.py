@@ -78,10 +78,8 @@ class ThreadAhead(Ahead):
 
     def launch(self, run: Run) -> None:
         context = self._context.copy()
-        order = run.task.order(self.plan)
-        run.future = self.pool.submit(
-            (1, -run.task.step, order), lambda: context.run(self._execute, run)
-        )
+        priority = self.priority(run)
+        run.future = self.pool.submit(priority, lambda: context.run(self._execute, run))
 
     def discard(self, run: Run) -> None:
         self.mispredicted(run)

@@ -367,24 +367,35 @@ class Predictor:
 
     def may_route(self, task: Task) -> bool:
         """Whether what a task's routers read is certain now."""
-        return self.speculative or (
+        return self._guesses(task.node) or (
             not self.plan.route_blockers[task.node] & self._pending(task.step)
             and self._foldable(task.node, task.step)
         )
 
     def certain(self, keys: Iterable[str], step: int) -> set[str]:
         """Those of the keys whose value at the start of ``step`` is certain."""
+        guessed = self.plan.safe_reducers if self.speculative else frozenset()
         unsure: set[str] = set()
-        for node in bits(0 if self.speculative else self._pending(step)):
+        for node in bits(self._pending(step)):
             stage = self.plan.stages[node]
             if stage.writes is None or stage.mutates is None:
-                return set()
+                keys = guessed.intersection(keys)
+                continue
             unsure.update(stage.writes)
             # Of a change below a key, the key's own value is none the wiser.
             unsure.update(path[0] for path in stage.mutates if len(path) == 1)
+        unsure -= guessed
         return {key for key in keys if key not in unsure and self.virtual.foldable(key, step)}
 
     # -- inside ---------------------------------------------------------------
+
+    def _guesses(self, node: int) -> bool:
+        """Whether a node may start on a guess, to be compared with the truth in the end.
+
+        Not where a reducer may change the very object that was guessed: it
+        would be compared with itself.
+        """
+        return self.speculative and not self._as_is[node]
 
     def _step(self, number: int) -> Step:
         step = self.steps.get(number)
@@ -576,9 +587,6 @@ class Predictor:
         ready: list[Task],
     ) -> None:
         plan = self.plan
-        if self.speculative:
-            # Guess that unfinished work changes nothing, unless it does so in place.
-            before &= plan.mutators
         for groups, blockers in (
             (step.pull_groups, plan.blockers),
             (step.push_groups, plan.packet_blockers),
@@ -587,10 +595,12 @@ class Predictor:
             late = possible if groups is step.pull_groups else 0
             for node, group in groups.items():
                 bit = 1 << node
+                # Guess that unfinished work changes nothing, unless it does so in place.
+                waits = before & plan.mutators if self._guesses(node) else before
                 group.open = bool(
                     self.allowed & bit
                     and not (latest and bit & self.exact and groups is step.push_groups)
-                    and not blockers[node] & before
+                    and not blockers[node] & waits
                     and not late & bit
                     and self._foldable(node, number)
                 )
@@ -605,7 +615,7 @@ class Predictor:
                 continue
             if task.spent:
                 staying.append(task)
-            elif self.speculative or (
+            elif self._guesses(task.node) or (
                 not self.plan.route_blockers[task.node] & before
                 and self._foldable(task.node, number)
             ):

@@ -39,6 +39,7 @@ else:
             CONF,
             CONFIG_KEY_CALL,
             CONFIG_KEY_CHECKPOINT_NS,
+            CONFIG_KEY_CHECKPOINTER,
             CONFIG_KEY_READ,
             CONFIG_KEY_REPLAY_STATE,
             CONFIG_KEY_RESUMING,
@@ -104,6 +105,7 @@ else:
 __all__ = [
     "CONF",
     "CONFIG_KEY_CALL",
+    "CONFIG_KEY_CHECKPOINTER",
     "CONFIG_KEY_CHECKPOINT_NS",
     "CONFIG_KEY_READ",
     "CONFIG_KEY_REPLAY_STATE",

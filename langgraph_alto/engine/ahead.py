@@ -20,6 +20,7 @@ from langgraph.checkpoint.base.id import uuid6
 from langgraph_alto._langgraph import (
     CONF,
     CONFIG_KEY_CALL,
+    CONFIG_KEY_CHECKPOINTER,
     CONFIG_KEY_READ,
     CONFIG_KEY_REPLAY_STATE,
     CONFIG_KEY_RESUMING,
@@ -41,6 +42,7 @@ from langgraph_alto.engine.partial import Misprediction
 from langgraph_alto.engine.partial_objects import PartialDict, PartialObject, make_partial
 from langgraph_alto.engine.predictor import Phase, Predictor, Task
 from langgraph_alto.engine.routes import Gate, ahead_node, routes_of
+from langgraph_alto.engine.saver import HeldSaver
 from langgraph_alto.engine.slots import Priority
 from langgraph_alto.plan.plan import Plan
 
@@ -110,6 +112,8 @@ class Run:
         "given",
         "made",
         "provisional",
+        "routed",
+        "saver",
         "state",
         "task",
         "view",
@@ -121,6 +125,8 @@ class Run:
         self.provisional = provisional
         self.given: dict[str, Any] = {}
         self.absent: frozenset[str] = frozenset()
+        # Under "speculative": what its routers were given of the shared state.
+        self.routed: dict[str, Any] = {}
         self.state: PartialDict | PartialObject | None = None
         self.events = Events()
         self.gate: Gate | None = None
@@ -129,6 +135,7 @@ class Run:
         self.done = False
         self.error: BaseException | None = None
         self.future: Any = None
+        self.saver: HeldSaver | None = None
         # What the task's reads of shared state go to, until it is adopted.
         self.view: Callable[..., Any] | None = None
 
@@ -291,9 +298,11 @@ class Ahead:
 
     def _agrees(self, run: Run, task: Any) -> bool:
         """Whether LangGraph's task has the input that its run ahead was given."""
+        channels = self.loop.channels
+        if not all(same(_held(channels[key]), value) for key, value in run.routed.items()):
+            return False
         if run.task.packet is not None:
             return True
-        channels = self.loop.channels
         keys: Iterable[str] = run.given
         absent: Iterable[str] = run.absent
         if run.state is not None and run.task.phase in (Phase.FINISHED, Phase.ROUTING):
@@ -495,6 +504,8 @@ class Ahead:
         )
         conf[CONFIG_KEY_CALL] = calls
         conf[CONFIG_KEY_READ] = run.read
+        if (saver := conf.get(CONFIG_KEY_CHECKPOINTER)) is not None:
+            run.saver = conf[CONFIG_KEY_CHECKPOINTER] = HeldSaver(saver)
         hold(config, run.events)
 
     def _routes(self, run: Run, node: Any) -> None:
@@ -510,6 +521,8 @@ class Ahead:
         """Read the given keys as they will be at the run's superstep."""
         step = run.task.step
         channels = {key: self.predictor.virtual.channel(key, step) for key in keys}
+        if self.speculative:
+            run.routed.update((key, _held(channel)) for key, channel in channels.items())
         made = run.made
         return partial(
             local_read,
@@ -570,6 +583,11 @@ def same(left: Any, right: Any) -> bool:
         return bool(left == right)
     except Exception:  # a value may compare in any way it likes, or not at all
         return False
+
+
+def _held(channel: Any) -> Any:
+    """The value of a channel; ``_OFF``, which no channel holds, where there is none."""
+    return channel.get() if channel.is_available() else _OFF
 
 
 def _stops(plan: Plan, names: Any) -> int:

@@ -75,6 +75,8 @@ class TaskAhead(Ahead):
         Raises:
             Exception: What the node raised.
         """
+        if run.saver is not None:
+            await run.saver.arelease()
         await run.future
         if run.error is not None:
             raise run.error

@@ -111,6 +111,8 @@ class ThreadAhead(Ahead):
         Returns:
             Done when the task's writes are there, or with what the node raised.
         """
+        if run.saver is not None:
+            run.saver.release()
         handed: Future[None] = Future()
         handed.set_running_or_notify_cancel()
 

@@ -14,15 +14,19 @@ import functools
 import operator
 import types
 
-from langgraph_alto.plan.analysis import access, hints, library, methods, runnables
+from langgraph_alto.plan.analysis import copies, hints, library, methods, reflection
+from langgraph_alto.plan.analysis.attributes import get_attribute
 from langgraph_alto.plan.analysis.catalogue import ARGUMENT_MUTATORS
+from langgraph_alto.plan.analysis.construct import construct
+from langgraph_alto.plan.analysis.frames import Frame, Scope
 from langgraph_alto.plan.analysis.interpret import execute
-from langgraph_alto.plan.analysis.machine import MAX_DEPTH, Frame, Machine, Scope, wrap
+from langgraph_alto.plan.analysis.items import get_item
+from langgraph_alto.plan.analysis.machine import MAX_DEPTH, Machine, wrap
+from langgraph_alto.plan.analysis.registry import model_of
 from langgraph_alto.plan.analysis.scopes import bindings
 from langgraph_alto.plan.analysis.source import is_library_file, source_of
 from langgraph_alto.plan.analysis.unseen import call_unseen, describe
 from langgraph_alto.plan.analysis.values import (
-    NONE,
     NOTHING,
     OPAQUE,
     Alloc,
@@ -34,7 +38,6 @@ from langgraph_alto.plan.analysis.values import (
     Opaque,
     Ref,
     Value,
-    const,
     one,
 )
 
@@ -96,7 +99,7 @@ def merged(bound: Args, args: Args) -> Args:
 
 def call_object(machine: Machine, obj: object, args: Args, node: ast.AST) -> Value:
     """Call a real object."""
-    model = library.model_of(obj)
+    model = model_of(obj)
     if model is not None:
         return model(machine, args, node)
     if isinstance(obj, types.FunctionType):
@@ -108,7 +111,7 @@ def call_object(machine: Machine, obj: object, args: Args, node: ast.AST) -> Val
         bound = Args([wrap(a) for a in obj.args], kw={k: wrap(v) for k, v in obj.keywords.items()})
         return call_object(machine, obj.func, merged(bound, args), node)
     if isinstance(obj, type):
-        return library.construct(machine, obj, args, node)
+        return construct(machine, obj, args, node)
     if isinstance(obj, (operator.itemgetter, operator.attrgetter, operator.methodcaller)):
         return _call_getter(machine, obj, args, node)
     if isinstance(obj, types.BuiltinMethodType) and not isinstance(
@@ -147,16 +150,16 @@ def _call_getter(machine: Machine, getter: object, args: Args, node: ast.AST) ->
     base = args.get(0)
     keys = made[1]
     if isinstance(getter, operator.methodcaller):
-        callee = access.get_attribute(machine, base, str(keys[0]), node, calling=True)
+        callee = get_attribute(machine, base, str(keys[0]), node, calling=True)
         return apply(machine, callee, Args([wrap(k) for k in keys[1:]]), node)
     found: list[Value] = []
     for key in keys:
         if isinstance(getter, operator.itemgetter):
-            found.append(access.get_item(machine, base, wrap(key), node))
+            found.append(get_item(machine, base, wrap(key), node))
         else:
             value = base
             for name in str(key).split("."):
-                value = access.get_attribute(machine, value, name, node)
+                value = get_attribute(machine, value, name, node)
             found.append(value)
     if len(found) == 1:
         return found[0]
@@ -235,7 +238,7 @@ def run(
     for active in machine.stack:
         if active.node is body and active.parent is parent and active.scope.cells == scope.cells:
             # Recursion: one activation stands for all of them.
-            bind(machine, active, body, args, defaults)
+            bind_arguments(machine, active, body, args, defaults)
             active.results_seen = True
             return _result(machine, active, body)
     if _depth(machine) >= MAX_DEPTH:
@@ -247,7 +250,7 @@ def run(
     where = (machine.rec.file, machine.rec.line)
     machine.rec.file = scope.file
     try:
-        bind(machine, frame, body, args, defaults)
+        bind_arguments(machine, frame, body, args, defaults)
         frame.dead = False
         frame.loops.clear()
         frame.tries.clear()
@@ -269,7 +272,7 @@ def _result(machine: Machine, frame: Frame, body: FunctionNode) -> Value:
         machine.stack.pop()
 
 
-def bind(
+def bind_arguments(
     machine: Machine, frame: Frame, body: FunctionNode, args: Args, defaults: dict[str, Value]
 ) -> None:
     """Give parameters their values, on top of those of earlier calls."""
@@ -316,4 +319,5 @@ def _give(machine: Machine, frame: Frame, name: str, value: Value) -> None:
         machine.assign(frame, name, value)
 
 
-__all__ = ["NONE", "apply", "call_object", "const", "merged", "run", "runnables"]
+# Imported for the models they register.
+_MODELLED = (copies, library, reflection)

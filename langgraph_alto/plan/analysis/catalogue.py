@@ -73,6 +73,12 @@ FRESH: Final = frozenset(
 )
 """Harmless methods whose result is fresh plain data."""
 
+NO_RESULT = frozenset(
+    "append extend insert remove clear sort reverse update add discard difference_update "
+    "intersection_update symmetric_difference_update appendleft extendleft rotate".split()
+)
+"""Methods that return nothing."""
+
 LIST_ONLY: Final = frozenset("append extend insert pop remove clear reverse".split())
 """Mutators of lists, and of nothing that slices into views."""
 

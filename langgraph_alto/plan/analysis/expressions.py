@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ast
-import builtins
 import itertools
 from collections.abc import Callable
 
-from langgraph_alto.plan.analysis import access, hints, library
-from langgraph_alto.plan.analysis.machine import Frame, Machine, covers, wrap
+from langgraph_alto.plan.analysis.attributes import get_attribute, set_attribute
+from langgraph_alto.plan.analysis.copies import spread
+from langgraph_alto.plan.analysis.frames import Frame
+from langgraph_alto.plan.analysis.items import elements, get_item, set_item, slice_of, unpack
+from langgraph_alto.plan.analysis.machine import Machine, covers
+from langgraph_alto.plan.analysis.names import bind_name, resolve
+from langgraph_alto.plan.analysis.operators import _MAX_FOLD, combine, membership, use
 from langgraph_alto.plan.analysis.scopes import Comprehension
 from langgraph_alto.plan.analysis.values import (
     NOTHING,
@@ -21,17 +25,10 @@ from langgraph_alto.plan.analysis.values import (
     Const,
     Func,
     Kind,
-    Obj,
-    Opaque,
-    Plain,
-    Ref,
     Value,
-    const,
     one,
     strings,
 )
-
-_MAX_FOLD = 16
 
 
 def evaluate(machine: Machine, frame: Frame, node: ast.expr) -> Value:
@@ -44,11 +41,6 @@ def evaluate(machine: Machine, frame: Frame, node: ast.expr) -> Value:
         if isinstance(child, ast.expr):
             use(machine, evaluate(machine, frame, child), "is used in an unknown way")
     return USER_OPAQUE
-
-
-def use(machine: Machine, value: Value, how: str) -> None:
-    """All of the value's content is looked at."""
-    access.escape(machine, value, lambda: f"the whole state {how}")
 
 
 def test(machine: Machine, frame: Frame, node: ast.expr) -> None:
@@ -64,35 +56,19 @@ def _name(machine: Machine, frame: Frame, node: ast.Name) -> Value:
     return resolve(machine, frame, node.id)
 
 
-def resolve(machine: Machine, frame: Frame, name: str) -> Value:
-    """The value of a name."""
-    found = machine.lookup(frame, name)
-    if found is not None:
-        return found
-    scope = frame.scope
-    kept = machine.kept_real(scope.globals, name)
-    if name in scope.cells:
-        return kept | access.see(machine, scope.cells[name])
-    if name in scope.globals:
-        return kept | access.see(machine, scope.globals[name])
-    if hasattr(builtins, name):
-        return kept | wrap(getattr(builtins, name))
-    return kept | USER_OPAQUE
-
-
 def _attribute(machine: Machine, frame: Frame, node: ast.Attribute) -> Value:
     base = evaluate(machine, frame, node.value)
-    return access.get_attribute(machine, base, node.attr, node)
+    return get_attribute(machine, base, node.attr, node)
 
 
 def _subscript(machine: Machine, frame: Frame, node: ast.Subscript) -> Value:
     base = evaluate(machine, frame, node.value)
     if isinstance(node.slice, ast.Slice):
         use(machine, evaluate(machine, frame, node.slice), "is used as an index")
-        return access.slice_of(machine, base, node)
+        return slice_of(machine, base, node)
     key = evaluate(machine, frame, node.slice)
     use(machine, key, "is used as a key")
-    return access.get_item(machine, base, key, node)
+    return get_item(machine, base, key, node)
 
 
 def _slice(machine: Machine, frame: Frame, node: ast.Slice) -> Value:
@@ -109,54 +85,6 @@ def _binary(machine: Machine, frame: Frame, node: ast.BinOp) -> Value:
     left = evaluate(machine, frame, node.left)
     right = evaluate(machine, frame, node.right)
     return combine(machine, left, right, node.op, node)
-
-
-def combine(machine: Machine, left: Value, right: Value, op: ast.operator, node: ast.AST) -> Value:
-    """The result of a binary operator on these operands."""
-    use(machine, left | right, "is an operand")
-    if isinstance(op, ast.Add):
-        folded = _fold(left, right)
-        if folded is not None:
-            return folded
-    data = (Const, Plain)
-    if isinstance(op, (ast.Add, ast.Mod)) and (
-        all(isinstance(a, data) for a in left) or all(isinstance(a, data) for a in right)
-    ):
-        return PLAIN if left and right else NOTHING
-    found = NOTHING
-    both = left | right
-    if isinstance(op, ast.BitOr) and any(_maybe_mapping(machine, a) for a in both):
-        found, cell = machine.alloc("dict", node)
-        for value in (left, right):
-            library.spread(machine, cell, value, node, "merged")
-    for atom in both:
-        if isinstance(atom, data):
-            found |= PLAIN
-        elif isinstance(atom, (Obj, Opaque, Func)):
-            found |= machine.opaque(node, runnable=isinstance(op, ast.BitOr))
-        elif isinstance(atom, Ref) and hints.is_scalar(atom.hint):
-            found |= PLAIN
-        elif isinstance(atom, (Ref, Alloc)):
-            each = access.elements(machine, one(atom), node)
-            found |= machine.container("list", node, each, "operands")
-            if isinstance(atom, Ref) or machine.cell(atom).kind == "instance":
-                found |= machine.opaque(node)
-    return found
-
-
-def _maybe_mapping(machine: Machine, atom: object) -> bool:
-    if isinstance(atom, Ref):
-        return hints.is_mapping(atom.hint) is not False
-    return isinstance(atom, Alloc) and machine.cell(atom).kind in ("dict", "state")
-
-
-def _fold(left: Value, right: Value) -> Value | None:
-    a, b = strings(left), strings(right)
-    if a is None or b is None or len(a) * len(b) > _MAX_FOLD:
-        return None
-    if max(map(len, a)) + max(map(len, b)) > 256:
-        return None
-    return frozenset(Const(x + y) for x in a for y in b)
 
 
 def _unary(machine: Machine, frame: Frame, node: ast.UnaryOp) -> Value:
@@ -187,22 +115,11 @@ def _compare(machine: Machine, frame: Frame, node: ast.Compare) -> Value:
     for op, part in zip(node.ops, node.comparators, strict=True):
         right = evaluate(machine, frame, part)
         if isinstance(op, (ast.In, ast.NotIn)):
-            _membership(machine, left, right, node)
+            membership(machine, left, right, node)
         elif not isinstance(op, (ast.Is, ast.IsNot)):
             use(machine, left | right, "is compared")
         left = right
     return PLAIN
-
-
-def _membership(machine: Machine, left: Value, right: Value, node: ast.AST) -> None:
-    use(machine, left, "is looked for")
-    names = strings(left)
-    for atom in right:
-        root = isinstance(atom, Ref) and not atom.path and atom.exact
-        if root and names is not None:
-            access.get_item(machine, one(atom), left, node)
-        else:
-            use(machine, one(atom), "is searched")
 
 
 def _if_expression(machine: Machine, frame: Frame, node: ast.IfExp) -> Value:
@@ -221,7 +138,7 @@ def _sequence(machine: Machine, frame: Frame, node: ast.List | ast.Tuple | ast.S
     for index, part in enumerate(node.elts):
         if isinstance(part, ast.Starred):
             inner = evaluate(machine, frame, part.value)
-            machine.put_rest(cell, access.elements(machine, inner, part))
+            machine.put_rest(cell, elements(machine, inner, part))
             cell.exact = False
         elif kind == "tuple":
             machine.put(cell, index, evaluate(machine, frame, part))
@@ -235,7 +152,7 @@ def _dict(machine: Machine, frame: Frame, node: ast.Dict) -> Value:
     for key_node, part in zip(node.keys, node.values, strict=True):
         each = evaluate(machine, frame, part)
         if key_node is None:
-            library.spread(machine, cell, each, part, "copied into a new mapping")
+            spread(machine, cell, each, part, "copied into a new mapping")
         else:
             put_key(machine, cell, evaluate(machine, frame, key_node), each)
     return value
@@ -261,7 +178,7 @@ def _comprehension(machine: Machine, frame: Frame, node: Comprehension) -> Value
     try:
         for index, generator in enumerate(node.generators):
             source = first if index == 0 else evaluate(machine, inner, generator.iter)
-            each = access.elements(machine, source, generator.iter)
+            each = elements(machine, source, generator.iter)
             bind(machine, inner, generator.target, each)
             for condition in generator.ifs:
                 test(machine, inner, condition)
@@ -285,41 +202,21 @@ def bind(machine: Machine, frame: Frame, target: ast.expr, value: Value) -> None
         bind_name(machine, frame, target.id, value)
     elif isinstance(target, ast.Attribute):
         base = evaluate(machine, frame, target.value)
-        access.set_attribute(machine, base, target.attr, value)
+        set_attribute(machine, base, target.attr, value)
     elif isinstance(target, ast.Subscript):
         base = evaluate(machine, frame, target.value)
         key = evaluate(machine, frame, target.slice)
         use(machine, key, "is used as a key")
         if isinstance(target.slice, ast.Slice):
-            value = access.elements(machine, value, target)
-        access.set_item(machine, base, key, value)
+            value = elements(machine, value, target)
+        set_item(machine, base, key, value)
     elif isinstance(target, (ast.Tuple, ast.List)):
         parts = target.elts
         stars = [i for i, part in enumerate(parts) if isinstance(part, ast.Starred)]
         star = stars[0] if stars else None
-        values = access.unpack(machine, value, len(parts), star, target)
+        values = unpack(machine, value, len(parts), star, target)
         for part, each in zip(parts, values, strict=True):
             bind(machine, frame, part.value if isinstance(part, ast.Starred) else part, each)
-
-
-def bind_name(machine: Machine, frame: Frame, name: str, value: Value) -> None:
-    """Assign to a name, wherever it is bound."""
-    if name in frame.names.local:
-        machine.assign(frame, name, value)
-        return
-    at = frame.parent if name not in frame.names.global_ else None
-    while at is not None:
-        if name in at.names.local and not isinstance(at.node, ast.ClassDef):
-            machine.assign(at, name, value)
-            return
-        at = at.parent if name not in at.names.global_ else None
-    # A global or a closure variable of the real function: from now on it may
-    # be anything, besides what it is.
-    machine.keep_real(frame.scope.globals, name, value)
-    slot = (id(frame.scope.globals), name)
-    if not machine.kept.get(slot, NOTHING) >= USER_OPAQUE:
-        machine.kept[slot] = machine.kept.get(slot, NOTHING) | USER_OPAQUE
-        machine.changed = True
 
 
 def _walrus(machine: Machine, frame: Frame, node: ast.NamedExpr) -> Value:
@@ -361,7 +258,7 @@ def make_function(
 def _call(machine: Machine, frame: Frame, node: ast.Call) -> Value:
     if isinstance(node.func, ast.Attribute):
         base = evaluate(machine, frame, node.func.value)
-        callee = access.get_attribute(machine, base, node.func.attr, node.func, calling=True)
+        callee = get_attribute(machine, base, node.func.attr, node.func, calling=True)
     else:
         callee = evaluate(machine, frame, node.func)
     args = arguments(machine, frame, node)
@@ -395,12 +292,12 @@ def _star(machine: Machine, args: Args, value: Value, node: ast.AST) -> None:
         if cell.kind == "tuple" and cell.exact and not cell.rest:
             args.pos.extend(cell.fields.get(i, NOTHING) for i in range(len(cell.fields)))
             return
-    args.star |= access.elements(machine, value, node) | (NOTHING if value else OPAQUE)
+    args.star |= elements(machine, value, node) | (NOTHING if value else OPAQUE)
 
 
 def _double_star(machine: Machine, args: Args, value: Value, node: ast.AST) -> None:
     cell = Cell("dict")
-    library.spread(machine, cell, value, node, "passed as keyword arguments")
+    spread(machine, cell, value, node, "passed as keyword arguments")
     for key, each in cell.fields.items():
         if isinstance(key, str):
             args.kw[key] = args.kw.get(key, NOTHING) | each
@@ -426,7 +323,7 @@ def _function_frame(frame: Frame) -> Frame:
 def _yield(machine: Machine, frame: Frame, node: ast.Yield | ast.YieldFrom) -> Value:
     value = NOTHING if node.value is None else evaluate(machine, frame, node.value)
     if isinstance(node, ast.YieldFrom):
-        value = access.elements(machine, value, node)
+        value = elements(machine, value, node)
     at = _function_frame(frame)
     if not covers(at.yields, value):
         at.yields |= value
@@ -463,7 +360,7 @@ def _joined(machine: Machine, frame: Frame, node: ast.JoinedStr) -> Value:
 
 
 def _starred(machine: Machine, frame: Frame, node: ast.Starred) -> Value:
-    return access.elements(machine, evaluate(machine, frame, node.value), node)
+    return elements(machine, evaluate(machine, frame, node.value), node)
 
 
 _Handler = Callable[..., Value]
@@ -495,5 +392,3 @@ _HANDLERS: dict[type[ast.expr], _Handler] = {
     ast.JoinedStr: _joined,
     ast.Starred: _starred,
 }
-
-__all__ = ["bind", "bind_name", "combine", "const", "evaluate", "resolve", "test", "use"]

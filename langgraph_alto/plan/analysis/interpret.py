@@ -8,34 +8,23 @@ followed in order; see ``machine``.
 from __future__ import annotations
 
 import ast
-import sys
-import types
 from collections.abc import Callable, Iterable
 
-from langgraph_alto.plan.analysis import access
-from langgraph_alto.plan.analysis.expressions import (
-    bind,
-    bind_name,
-    combine,
-    evaluate,
-    make_function,
-    resolve,
-    test,
-    use,
-)
-from langgraph_alto.plan.analysis.hints import is_scalar
-from langgraph_alto.plan.analysis.machine import Frame, GiveUp, Jumps, Machine, covers, merge, wrap
+from langgraph_alto.plan.analysis.attributes import get_attribute, set_attribute
+from langgraph_alto.plan.analysis.definitions import define_function, import_modules, import_names
+from langgraph_alto.plan.analysis.expressions import bind, evaluate, test
+from langgraph_alto.plan.analysis.frames import Frame, Jumps
+from langgraph_alto.plan.analysis.items import elements, get_item, set_item, slice_of
+from langgraph_alto.plan.analysis.machine import GiveUp, Machine, covers, merge
+from langgraph_alto.plan.analysis.names import bind_name, resolve
+from langgraph_alto.plan.analysis.operators import in_place, use
 from langgraph_alto.plan.analysis.patterns import match_pattern
-from langgraph_alto.plan.analysis.source import is_library_module
 from langgraph_alto.plan.analysis.values import (
     NONE,
     NOTHING,
-    OPAQUE,
-    PLAIN,
     USER_OPAQUE,
     Alloc,
     Args,
-    Func,
     Method,
     Obj,
     Opaque,
@@ -104,55 +93,20 @@ def _augmented(machine: Machine, frame: Frame, node: ast.AugAssign) -> None:
     target = node.target
     if isinstance(target, ast.Name):
         old = resolve(machine, frame, target.id)
-        bind_name(machine, frame, target.id, _in_place(machine, old, right, node))
+        bind_name(machine, frame, target.id, in_place(machine, old, right, node))
     elif isinstance(target, ast.Attribute):
         base = evaluate(machine, frame, target.value)
-        old = access.get_attribute(machine, base, target.attr, target)
-        access.set_attribute(machine, base, target.attr, _in_place(machine, old, right, node))
+        old = get_attribute(machine, base, target.attr, target)
+        set_attribute(machine, base, target.attr, in_place(machine, old, right, node))
     else:
         base = evaluate(machine, frame, target.value)
         key = evaluate(machine, frame, target.slice)
         use(machine, key, "is used as a key")
         if isinstance(target.slice, ast.Slice):
-            old = access.slice_of(machine, base, target)
+            old = slice_of(machine, base, target)
         else:
-            old = access.get_item(machine, base, key, target)
-        access.set_item(machine, base, key, _in_place(machine, old, right, node))
-
-
-def _in_place(machine: Machine, old: Value, right: Value, node: ast.AugAssign) -> Value:
-    """``old += right``: lists and sets change themselves, numbers do not."""
-    use(machine, right, "is an operand")
-    found = NOTHING
-    for atom in old:
-        if isinstance(atom, Ref):
-            machine.read(one(atom), lambda: "the whole state is an operand")
-            if is_scalar(atom.hint):
-                found |= PLAIN
-                continue
-            why = "an augmented assignment changes lists, sets and arrays in place"
-            machine.mutate(one(atom), why)
-            each = access.elements(machine, right, node)
-            machine.keep(atom.path, None, right | each)
-            found |= one(atom) | PLAIN
-        elif isinstance(atom, Alloc):
-            cell = machine.cells[atom.site]
-            method = "update" if cell.kind in ("dict", "set") else "extend"
-            if cell.kind == "tuple":
-                each = access.elements(machine, one(atom) | right, node)
-                found |= machine.container("tuple", node, each)
-                continue
-            if cell.kind == "instance":
-                machine.put_rest(cell, right)
-            else:
-                machine.apply(machine, one(Method(atom, method)), Args([right]), node)
-            found |= one(atom)
-        elif isinstance(atom, Obj):
-            machine.keep_real(atom.obj, "[]", right | access.elements(machine, right, node))
-            found |= one(atom) | machine.opaque(node)
-        else:
-            found |= combine(machine, one(atom), right, node.op, node)
-    return found
+            old = get_item(machine, base, key, target)
+        set_item(machine, base, key, in_place(machine, old, right, node))
 
 
 def _return(machine: Machine, frame: Frame, node: ast.Return) -> None:
@@ -232,7 +186,7 @@ def _for(machine: Machine, frame: Frame, node: ast.For | ast.AsyncFor) -> None:
     before = dict(frame.env)
 
     def head() -> None:
-        each = access.elements(machine, source, node.iter)
+        each = elements(machine, source, node.iter)
         bind(machine, frame, node.target, each)
 
     _loop(machine, frame, head, node.body, node.orelse)
@@ -379,30 +333,20 @@ def _delete_target(machine: Machine, frame: Frame, target: ast.expr) -> None:
     elif isinstance(target, ast.Attribute):
         base = evaluate(machine, frame, target.value)
         refs = frozenset(a for a in base if isinstance(a, Ref))
-        access.set_attribute(machine, refs, target.attr, NOTHING)
+        set_attribute(machine, refs, target.attr, NOTHING)
     elif isinstance(target, ast.Subscript):
         base = evaluate(machine, frame, target.value)
         key = evaluate(machine, frame, target.slice)
         use(machine, key, "is used as a key")
         refs = frozenset(a for a in base if isinstance(a, Ref))
-        access.set_item(machine, refs, key, NOTHING)
+        set_item(machine, refs, key, NOTHING)
 
 
 # -- definitions and imports ------------------------------------------------------
 
 
-def _function(machine: Machine, frame: Frame, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-    value = make_function(machine, frame, node)
-    for decorator in reversed(node.decorator_list):
-        wrapper = evaluate(machine, frame, decorator)
-        machine.rec.line = decorator.lineno
-        made = machine.apply(machine, wrapper, Args([value]), decorator)
-        known = all(isinstance(a, (Func, Alloc)) for a in made) and made
-        value = made if known else made | value
-    bind_name(machine, frame, node.name, value)
-
-
 def _class(machine: Machine, frame: Frame, node: ast.ClassDef) -> None:
+    """Interpret a nested class; its methods may be called by anyone."""
     for part in (*node.decorator_list, *node.bases, *(k.value for k in node.keywords)):
         use(machine, evaluate(machine, frame, part), "is part of a class")
     key = ("class", frame.index, id(node))
@@ -416,36 +360,6 @@ def _class(machine: Machine, frame: Frame, node: ast.ClassDef) -> None:
     for value in (*inner.env.values(), *inner.shared.values()):
         use(machine, value, "is part of a class")
     bind_name(machine, frame, node.name, USER_OPAQUE)
-
-
-def _import(machine: Machine, frame: Frame, node: ast.Import) -> None:
-    for alias in node.names:
-        full = sys.modules.get(alias.name)
-        top = alias.name if alias.asname else alias.name.partition(".")[0]
-        module = full if alias.asname else sys.modules.get(top)
-        value = _imported(module, alias.name)
-        bind_name(machine, frame, alias.asname or top, value)
-
-
-def _imported(obj: object, module: str) -> Value:
-    if obj is not None:
-        return wrap(obj)
-    return OPAQUE if is_library_module(module) else USER_OPAQUE
-
-
-def _import_from(machine: Machine, frame: Frame, node: ast.ImportFrom) -> None:
-    name = node.module or ""
-    if node.level:
-        package = str(frame.scope.globals.get("__package__") or "")
-        parts = package.split(".")
-        name = ".".join([*parts[: len(parts) - node.level + 1], *([name] if name else [])])
-    module = sys.modules.get(name)
-    for alias in node.names:
-        if isinstance(module, types.ModuleType) and alias.name in vars(module):
-            value = access.see(machine, vars(module)[alias.name])
-        else:
-            value = _imported(sys.modules.get(f"{name}.{alias.name}"), name)
-        bind_name(machine, frame, alias.asname or alias.name, value)
 
 
 def _nothing(machine: Machine, frame: Frame, node: ast.stmt) -> None:
@@ -471,11 +385,11 @@ _HANDLERS: dict[type[ast.stmt], Callable[..., None]] = {
     ast.Raise: _raise,
     ast.Assert: _assert,
     ast.Delete: _delete,
-    ast.FunctionDef: _function,
-    ast.AsyncFunctionDef: _function,
+    ast.FunctionDef: define_function,
+    ast.AsyncFunctionDef: define_function,
     ast.ClassDef: _class,
-    ast.Import: _import,
-    ast.ImportFrom: _import_from,
+    ast.Import: import_modules,
+    ast.ImportFrom: import_names,
     ast.Global: _nothing,
     ast.Nonlocal: _nothing,
     ast.Pass: _nothing,

@@ -6,7 +6,8 @@ import ast
 import functools
 import types
 
-from langgraph_alto.plan.analysis import access, hints, runnables
+from langgraph_alto.plan.analysis import hints, runnables
+from langgraph_alto.plan.analysis.attributes import DICT_METHODS, get_attribute
 from langgraph_alto.plan.analysis.catalogue import (
     ALIASING,
     BUILTIN,
@@ -14,8 +15,12 @@ from langgraph_alto.plan.analysis.catalogue import (
     FRESH,
     HARMLESS,
     MUTATORS,
+    NO_RESULT,
 )
+from langgraph_alto.plan.analysis.containers import merge_into, on_container, pairs_of
+from langgraph_alto.plan.analysis.items import elements, get_item, real_elements, set_item
 from langgraph_alto.plan.analysis.machine import Machine, wrap
+from langgraph_alto.plan.analysis.reach import escape, inner
 from langgraph_alto.plan.analysis.source import is_library_file, is_library_module
 from langgraph_alto.plan.analysis.unseen import call_unseen, change_reachable
 from langgraph_alto.plan.analysis.values import (
@@ -40,11 +45,6 @@ from langgraph_alto.plan.analysis.values import (
     strings,
 )
 
-_NO_RESULT = frozenset(
-    "append extend insert remove clear sort reverse update add discard difference_update "
-    "intersection_update symmetric_difference_update appendleft extendleft rotate".split()
-)
-
 
 def call_method(machine: Machine, receiver: Atom, name: str, args: Args, node: ast.AST) -> Value:
     """``receiver.name(*args)``."""
@@ -56,7 +56,7 @@ def call_method(machine: Machine, receiver: Atom, name: str, args: Args, node: a
         cell = machine.cell(receiver)
         if cell.kind in ("instance", "command", "send", "partial"):
             return _on_instance(machine, receiver, cell, name, args, node)
-        return _on_container(machine, receiver, cell, name, args, node)
+        return on_container(machine, receiver, cell, name, args, node)
     if isinstance(receiver, Obj):
         return _on_real(machine, receiver.obj, name, args, node)
     if isinstance(receiver, (Const, Plain)):
@@ -85,11 +85,11 @@ def _on_state(machine: Machine, ref: Ref, name: str, args: Args, node: ast.AST) 
     found = hints.member(ref.hint, name)
     if found.kind == "method":
         return _follow(machine, ref, found.code, name, args, node)
-    usual = name in access.DICT_METHODS or name.startswith("__")
+    usual = name in DICT_METHODS or name.startswith("__")
     if hints.is_mapping(ref.hint) or (usual and hints.lacks(ref.hint, name)):
         return _on_state_dict(machine, ref, name, args, node)
     if found.kind == "field":
-        value = access.get_attribute(machine, one(ref), name, node)
+        value = get_attribute(machine, one(ref), name, node)
         return machine.apply(machine, value, args, node)
     machine.rec.read((), f"`.{name}()` may read all of the state")
     call_unseen(machine, args, f".{name}", node, user=False)
@@ -103,7 +103,7 @@ def _on_state_dict(machine: Machine, ref: Ref, name: str, args: Args, node: ast.
     keys = strings(args.get(0))
     known = keys is not None and not args.star
     if name in ("get", "__getitem__", "pop", "setdefault") and known:
-        found = access.get_item(machine, state, args.get(0), node)
+        found = get_item(machine, state, args.get(0), node)
         if name in ("pop", "setdefault"):
             for key in keys or ():
                 machine.rec.store(key, "")
@@ -112,10 +112,10 @@ def _on_state_dict(machine: Machine, ref: Ref, name: str, args: Args, node: ast.
         default = NONE if name != "__getitem__" and len(args.pos) < 2 else NOTHING
         return found | args.get(1, "default") | default
     if name == "__contains__" and known:
-        access.get_item(machine, state, args.get(0), node)
+        get_item(machine, state, args.get(0), node)
         return PLAIN
     if name in ("__setitem__", "__delitem__"):
-        access.set_item(machine, state, args.get(0), args.get(1))
+        set_item(machine, state, args.get(0), args.get(1))
         return NONE
     if name == "update":
         _update_state(machine, ref, args, node)
@@ -128,7 +128,7 @@ def _on_state_dict(machine: Machine, ref: Ref, name: str, args: Args, node: ast.
         machine.rec.store(None, f"`.{name}()` changes an unknown key")
         machine.keep((), None, args.get(1))
     call_unseen(machine, args, f".{name}", node, user=False)
-    each = access.inner(machine, ref)
+    each = inner(machine, ref)
     if name in ("copy", "__copy__"):
         value, cell = machine.alloc("state", node)
         machine.put_rest(cell, each)
@@ -137,7 +137,7 @@ def _on_state_dict(machine: Machine, ref: Ref, name: str, args: Args, node: ast.
     if name == "keys":
         return PLAIN
     if name == "items":
-        return _pairs(machine, PLAIN, each, node)
+        return pairs_of(machine, PLAIN, each, node)
     return machine.container("list", node, each) | each
 
 
@@ -149,32 +149,7 @@ def _update_state(machine: Machine, ref: Ref, args: Args, node: ast.AST) -> None
         machine.rec.store(None, "the state is updated with unknown keys")
         machine.keep((), None, args.star | args.kwstar)
     for value in args.pos:
-        _merge_into(machine, one(ref), value, node)
-
-
-def _merge_into(machine: Machine, target: Value, source: Value, node: ast.AST) -> None:
-    """``target.update(source)`` for a source of any kind."""
-    for atom in source:
-        cell = machine.cell(atom) if isinstance(atom, Alloc) else None
-        if cell is not None and cell.kind in ("dict", "state"):
-            for key, value in cell.fields.items():
-                access.set_item(machine, target, wrap(key), value)
-            if cell.open or cell.rest:
-                access.set_item(machine, target, PLAIN, cell.rest | OPAQUE)
-            continue
-        if isinstance(atom, Obj) and type(atom.obj) is dict:
-            for key, real in tuple(atom.obj.items()):
-                access.set_item(machine, target, wrap(key), wrap(real))
-            continue
-        access.escape(machine, one(atom), lambda: "the whole state is copied")
-        inner = NOTHING
-        for element in access.elements(machine, one(atom), node):
-            inner |= one(element)
-            if isinstance(element, Alloc):
-                inner |= machine.cell(element).everything()
-        if isinstance(atom, Ref):
-            inner |= access.inner(machine, atom)
-        access.set_item(machine, target, PLAIN, inner | OPAQUE)
+        merge_into(machine, one(ref), value, node)
 
 
 # -- objects in the state ---------------------------------------------------------
@@ -226,10 +201,10 @@ def _by_name(
     keys = strings(args.get(0)) if args.pos else None
     item = name in ("get", "pop", "setdefault", "__getitem__") and keys is not None
     if item and hints.is_mapping(ref.hint):
-        value = access.get_item(machine, state, args.get(0), node)
+        value = get_item(machine, state, args.get(0), node)
         value |= args.get(1, "default") | NONE
         if name in ("pop", "setdefault"):
-            access.set_item(machine, state, args.get(0), args.get(1))
+            set_item(machine, state, args.get(0), args.get(1))
         return value
     if ref.path:
         machine.rec.touched.add(ref.path)
@@ -239,7 +214,7 @@ def _by_name(
         machine.mutate(state, f"`.{name}()` changes it")
         if name in ("update", "extend", "extendleft", "__ior__", "__iadd__"):
             for value in (*args.pos, args.star):
-                machine.keep(ref.path, None, access.elements(machine, value, node) | value)
+                machine.keep(ref.path, None, elements(machine, value, node) | value)
             machine.keep(ref.path, None, join(args.kw.values()) | args.kwstar)
         else:
             machine.keep(ref.path, None, args.everything())
@@ -250,7 +225,7 @@ def _by_name(
     call_unseen(machine, args, f".{name}", node, user=False, name=("builtins", name))
     if scalar or name in FRESH:
         return PLAIN
-    if name in _NO_RESULT:
+    if name in NO_RESULT:
         return NONE
     return _shared(machine, ref, name, node) | args.get(1, "default")
 
@@ -267,9 +242,9 @@ def _shared(machine: Machine, ref: Ref, name: str, node: ast.AST) -> Value:
         hint = hints.item(ref.hint, None)
     elif hints.is_sequence(ref.hint):
         hint = hints.element(ref.hint)
-    each = access.inner(machine, ref, hint)
+    each = inner(machine, ref, hint)
     if name == "items":
-        return _pairs(machine, access.inner(machine, ref), each, node)
+        return pairs_of(machine, inner(machine, ref), each, node)
     if name in ("values",):
         return machine.container("list", node, each)
     if name in COPIES:
@@ -288,17 +263,6 @@ def _shared(machine: Machine, ref: Ref, name: str, node: ast.AST) -> Value:
     return each | machine.opaque(node)
 
 
-def _pair(machine: Machine, key: Value, value: Value, node: ast.AST) -> Value:
-    pair, cell = machine.alloc("tuple", node, "pair")
-    machine.put(cell, 0, key)
-    machine.put(cell, 1, value)
-    return pair
-
-
-def _pairs(machine: Machine, key: Value, value: Value, node: ast.AST) -> Value:
-    return machine.container("list", node, _pair(machine, key, value, node), "pairs")
-
-
 # -- objects the code made --------------------------------------------------------
 
 
@@ -312,102 +276,16 @@ def _on_instance(
     if isinstance(attribute, (types.FunctionType, staticmethod, classmethod)):
         return _follow(machine, atom, (attribute,), name, args, node)
     if cell.rest and name in MUTATORS:
-        access.escape(machine, args.everything(), lambda: f"the state is passed to `.{name}`")
+        escape(machine, args.everything(), lambda: f"the state is passed to `.{name}`")
         machine.put_rest(cell, args.everything())
         return NONE
     held = cell.everything()
     library = cell.cls is None or is_library_module(cell.cls.__module__)
     found = call_unseen(machine, args, f".{name}", node, user=not library)
-    access.escape(machine, held, lambda: f"an object that holds the state runs `.{name}`")
+    escape(machine, held, lambda: f"an object that holds the state runs `.{name}`")
     if not library:
         change_reachable(machine, one(atom), f"`.{name}()` may change what its object holds")
     return found | (held if name in ALIASING or cell.rest else NOTHING)
-
-
-def _on_container(
-    machine: Machine, atom: Alloc, cell: Cell, name: str, args: Args, node: ast.AST
-) -> Value:
-    if cell.kind in ("dict", "state"):
-        return _on_dict(machine, atom, cell, name, args, node)
-    each = cell.everything()
-    if name in ("append", "add", "appendleft", "insert", "push", "put", "put_nowait"):
-        machine.put_rest(cell, args.everything())
-        machine.loosen(cell)
-        return NONE
-    if name in ("extend", "update", "extendleft", "__iadd__"):
-        for value in (*args.pos, args.star):
-            machine.put_rest(cell, access.elements(machine, value, node))
-        machine.loosen(cell)
-        return NONE
-    for callback in ("key",):
-        if callback in args.kw:
-            machine.apply(machine, args.kw[callback], Args([each]), node)
-    if name in _NO_RESULT:
-        return NONE
-    if name in ("pop", "popleft", "__getitem__", "__next__", "get", "__iter__"):
-        return each or OPAQUE
-    if name in COPIES or name in ("__reversed__", "symmetric_difference"):
-        more = join(access.elements(machine, value, node) for value in args.pos)
-        return machine.container("list", node, each | more)
-    return _unusual(machine, atom, name, args, node)
-
-
-def _unusual(machine: Machine, atom: Alloc, name: str, args: Args, node: ast.AST) -> Value:
-    """A method that plain containers lack: the copy of some other object has it."""
-    held = machine.cell(atom).everything()
-    call_unseen(machine, args, f".{name}", node, user=False, name=("builtins", name))
-    if name not in HARMLESS and not any(hasattr(c, name) for c in (list, dict, set, tuple)):
-        access.escape(machine, held, lambda: f"an object that holds the state runs `.{name}`")
-        change_reachable(machine, held, f"`.{name}()` may change what its object holds")
-    return PLAIN if name in FRESH else machine.opaque(node) | held
-
-
-def _on_dict(
-    machine: Machine, atom: Alloc, cell: Cell, name: str, args: Args, node: ast.AST
-) -> Value:
-    this = one(atom)
-    if name in ("get", "pop", "__getitem__", "setdefault"):
-        default = args.get(1, "default")
-        found = access.get_item(machine, this, args.get(0), node) | default
-        if name == "setdefault":
-            access.set_item(machine, this, args.get(0), default or NONE)
-        return found | NONE
-    if name in ("__setitem__",):
-        access.set_item(machine, this, args.get(0), args.get(1))
-        return NONE
-    if name in ("update", "__ior__"):
-        for value in args.pos:
-            _merge_into(machine, this, value, node)
-        for key, value in args.kw.items():
-            machine.put(cell, key, value)
-        if args.star or args.kwstar:
-            machine.put_rest(cell, args.star | args.kwstar)
-            machine.loosen(cell)
-        return NONE if name == "update" else this
-    keys = join(wrap(k) for k in cell.fields) | (PLAIN if cell.open else NOTHING)
-    if name == "keys":
-        return machine.container("list", node, keys)
-    if name == "values":
-        return machine.container("list", node, cell.everything())
-    if name == "items":
-        return _pairs(machine, keys, cell.everything(), node)
-    if name == "popitem":
-        return _pair(machine, keys, cell.everything(), node)
-    if name in ("copy", "__copy__"):
-        value, copied = machine.alloc(cell.kind, node, "copy")
-        _copy_cell(machine, cell, copied)
-        return value
-    if name in ("clear", "__delitem__", "move_to_end"):
-        return NONE
-    return _unusual(machine, atom, name, args, node)
-
-
-def _copy_cell(machine: Machine, source: Cell, target: Cell) -> None:
-    for key, value in tuple(source.fields.items()):
-        machine.put(target, key, value)
-    machine.put_rest(target, source.rest)
-    if source.open:
-        machine.loosen(target)
 
 
 # -- real objects -----------------------------------------------------------------
@@ -440,11 +318,11 @@ def _on_real(machine: Machine, obj: object, name: str, args: Args, node: ast.AST
     if name in MUTATORS:
         machine.keep_real(obj, "[]", args.everything())
     if name in ("get", "__getitem__") and type(obj) is dict:
-        return access.get_item(machine, one(receiver), args.get(0), node) | args.get(1) | NONE
+        return get_item(machine, one(receiver), args.get(0), node) | args.get(1) | NONE
     if name in ("values", "items", "pop", "popitem", "get") and type(obj) in (dict, list):
-        each = access.real_elements(machine, obj, values=True)
+        each = real_elements(machine, obj, values=True)
         if name == "items":
-            return _pairs(machine, access.real_elements(machine, obj), each, node)
+            return pairs_of(machine, real_elements(machine, obj), each, node)
         return machine.container("list", node, each) if name == "values" else each | NONE
     user = not is_library_module(cls.__module__)
     found = call_unseen(

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import ast
 
-from langgraph_alto.plan.analysis import access
-from langgraph_alto.plan.analysis.expressions import bind_name, evaluate, use
-from langgraph_alto.plan.analysis.machine import Frame, Machine
-from langgraph_alto.plan.analysis.values import NOTHING, Ref, Value, const, one
+from langgraph_alto.plan.analysis.attributes import get_attribute
+from langgraph_alto.plan.analysis.expressions import evaluate
+from langgraph_alto.plan.analysis.frames import Frame
+from langgraph_alto.plan.analysis.items import elements, get_item, unpack
+from langgraph_alto.plan.analysis.machine import Machine
+from langgraph_alto.plan.analysis.names import bind_name
+from langgraph_alto.plan.analysis.operators import use
+from langgraph_alto.plan.analysis.reach import inner
+from langgraph_alto.plan.analysis.values import NOTHING, Ref, Value, one
 
 
 def match_pattern(machine: Machine, frame: Frame, pattern: ast.pattern, subject: Value) -> None:
@@ -37,7 +42,7 @@ def _sequence(machine: Machine, frame: Frame, pattern: ast.MatchSequence, subjec
     machine.read(subject, lambda: "the whole state is matched against a sequence")
     parts = pattern.patterns
     stars = [i for i, part in enumerate(parts) if isinstance(part, ast.MatchStar)]
-    values = access.unpack(machine, subject, len(parts), stars[0] if stars else None, pattern)
+    values = unpack(machine, subject, len(parts), stars[0] if stars else None, pattern)
     for part, value in zip(parts, values, strict=True):
         match_pattern(machine, frame, part, value)
 
@@ -46,16 +51,16 @@ def _mapping(machine: Machine, frame: Frame, pattern: ast.MatchMapping, subject:
     for key_node, part in zip(pattern.keys, pattern.patterns, strict=True):
         key = evaluate(machine, frame, key_node)
         use(machine, key, "is used as a key")
-        value = access.get_item(machine, subject, key, key_node)
+        value = get_item(machine, subject, key, key_node)
         match_pattern(machine, frame, part, value)
     if pattern.rest is not None:
         use(machine, subject, "is matched with `**`")
         found = NOTHING
         for atom in subject:
-            each = access.inner(machine, atom) if isinstance(atom, Ref) else NOTHING
+            each = inner(machine, atom) if isinstance(atom, Ref) else NOTHING
             value, cell = machine.alloc("dict", pattern, "rest")
             machine.loosen(cell)
-            machine.put_rest(cell, each | access.elements(machine, one(atom), pattern))
+            machine.put_rest(cell, each | elements(machine, one(atom), pattern))
             machine.put_rest(cell, _held(machine, atom))
             found |= value
         bind_name(machine, frame, pattern.rest, found)
@@ -70,18 +75,18 @@ def _held(machine: Machine, atom: object) -> Value:
 def _class(machine: Machine, frame: Frame, pattern: ast.MatchClass, subject: Value) -> None:
     cls = evaluate(machine, frame, pattern.cls)
     for name, part in zip(pattern.kwd_attrs, pattern.kwd_patterns, strict=True):
-        value = access.get_attribute(machine, subject, name, pattern)
+        value = get_attribute(machine, subject, name, pattern)
         match_pattern(machine, frame, part, value)
     if not pattern.patterns:
         return
     names = _match_args(cls)
     for index, part in enumerate(pattern.patterns):
         if names is not None and index < len(names):
-            value = access.get_attribute(machine, subject, names[index], pattern)
+            value = get_attribute(machine, subject, names[index], pattern)
         else:
             # A builtin class matches the subject itself, any other class something of it.
             use(machine, subject, "is matched against a class")
-            value = subject | access.elements(machine, subject, pattern)
+            value = subject | elements(machine, subject, pattern)
         match_pattern(machine, frame, part, value)
 
 
@@ -94,6 +99,3 @@ def _match_args(cls: Value) -> tuple[str, ...] | None:
             if isinstance(found, tuple) and all(isinstance(n, str) for n in found):
                 return found
     return None
-
-
-__all__ = ["const", "match_pattern"]

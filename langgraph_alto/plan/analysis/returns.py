@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from langgraph_alto.plan.analysis import hints, runnables
-from langgraph_alto.plan.analysis.library import is_langgraph
+from langgraph_alto.plan.analysis.construct import is_langgraph
 from langgraph_alto.plan.analysis.machine import Machine
 from langgraph_alto.plan.analysis.source import is_library_module
 from langgraph_alto.plan.analysis.values import (

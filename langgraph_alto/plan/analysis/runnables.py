@@ -10,18 +10,12 @@ import ast
 import functools
 import types
 
-from langgraph_alto.plan.analysis import access, hints
+from langgraph_alto.plan.analysis import hints
+from langgraph_alto.plan.analysis.items import elements, get_item
 from langgraph_alto.plan.analysis.machine import Machine, wrap
+from langgraph_alto.plan.analysis.reach import escape
 from langgraph_alto.plan.analysis.unseen import call_unseen
-from langgraph_alto.plan.analysis.values import (
-    NOTHING,
-    OPAQUE,
-    Alloc,
-    Args,
-    Value,
-    const,
-    one,
-)
+from langgraph_alto.plan.analysis.values import NOTHING, OPAQUE, Alloc, Args, Value, const
 
 RUN = frozenset(("invoke", "ainvoke", "batch", "abatch", "stream", "astream"))
 MANY = RUN - {"invoke", "ainvoke"}
@@ -104,7 +98,7 @@ def run(machine: Machine, obj: object, value: Value, node: ast.AST) -> Value:
         keys = _attribute(obj, "keys")
         found = NOTHING
         for key in keys if isinstance(keys, (list, tuple)) else (keys,):
-            found |= access.get_item(machine, value, wrap(key), node)
+            found |= get_item(machine, value, wrap(key), node)
         return found | OPAQUE
     if _is_a(obj, "RunnableBinding"):
         return run(machine, _attribute(obj, "bound"), value, node) | machine.opaque(node)
@@ -161,10 +155,10 @@ def _parallel(machine: Machine, obj: object, value: Value, node: ast.AST) -> Val
 def _assign(machine: Machine, obj: object, value: Value, node: ast.AST) -> Value:
     mapper = _attribute(obj, "mapper")
     added = run(machine, mapper, value, node)
-    access.escape(machine, value, lambda: "a chain passes the whole state on")
+    escape(machine, value, lambda: "a chain passes the whole state on")
     found, cell = machine.alloc("dict", obj)
     machine.loosen(cell)
-    machine.put_rest(cell, access.elements(machine, value, node))
+    machine.put_rest(cell, elements(machine, value, node))
     for atom in added:
         if isinstance(atom, Alloc):
             for key, each in tuple(machine.cell(atom).fields.items()):
@@ -179,10 +173,5 @@ def _prompt(machine: Machine, obj: object, value: Value, node: ast.AST) -> Value
         found = _attribute(obj, attribute)
         names.extend(found if isinstance(found, list) else ())
     for name in names:
-        access.escape(
-            machine, access.get_item(machine, value, const(name), node), lambda: "a prompt"
-        )
+        escape(machine, get_item(machine, value, const(name), node), lambda: "a prompt")
     return machine.opaque(node)
-
-
-__all__ = ["both", "call", "is_graph", "is_runnable", "one", "run"]

@@ -10,9 +10,9 @@ import typing
 from dataclasses import dataclass, replace
 
 from langgraph_alto.plan.analysis import hints, runnables
-from langgraph_alto.plan.analysis.access import cell_node, escape
 from langgraph_alto.plan.analysis.calls import apply
 from langgraph_alto.plan.analysis.machine import GiveUp, Machine, wrap
+from langgraph_alto.plan.analysis.reach import cell_node, escape
 from langgraph_alto.plan.analysis.returns import END, Outcome
 from langgraph_alto.plan.analysis.scopes import bindings
 from langgraph_alto.plan.analysis.source import source_of
@@ -316,5 +316,3 @@ _KNOWN_REDUCERS = frozenset(
         ("langgraph.graph.message", "_add_messages"),
     )
 )
-
-__all__ = ["RouterFacts", "analyse_node", "analyse_reducer", "analyse_router"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 import types
 
-from langgraph_alto.plan.analysis import access
 from langgraph_alto.plan.analysis.catalogue import ARGUMENT_MUTATORS
 from langgraph_alto.plan.analysis.machine import Machine
+from langgraph_alto.plan.analysis.reach import escape, may_change
 from langgraph_alto.plan.analysis.source import is_library_file
 from langgraph_alto.plan.analysis.values import (
     NOTHING,
@@ -74,7 +74,7 @@ def call_unseen(
     machine.mutate(args.kw.get("out", NOTHING), f"`{label}` writes into its argument")
     strict = machine.strict and (name is None or name[0].partition(".")[0] not in PURE_MODULES)
     if aliasing(passed):
-        access.escape(machine, passed, lambda: f"the whole state is passed to `{label}`")
+        escape(machine, passed, lambda: f"the whole state is passed to `{label}`")
         if user or strict:
             change_reachable(machine, passed, f"`{label}` may change what it is passed")
     if fills:
@@ -102,7 +102,7 @@ def _loosen(machine: Machine, value: Value) -> None:
 
 def is_callback(atom: Atom) -> bool:
     """Whether unseen code might call this, to an effect worth knowing."""
-    if isinstance(atom, Func) or (isinstance(atom, Method) and access.may_change(atom)):
+    if isinstance(atom, Func) or (isinstance(atom, Method) and may_change(atom)):
         return True
     if not isinstance(atom, Obj):
         return False

@@ -1,0 +1,115 @@
+"""Copies: new objects that share what is in them, or do not."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import types
+import typing
+
+from langgraph_alto.plan.analysis import hints
+from langgraph_alto.plan.analysis.items import elements
+from langgraph_alto.plan.analysis.machine import Machine
+from langgraph_alto.plan.analysis.reach import escape, inner, see
+from langgraph_alto.plan.analysis.registry import model
+from langgraph_alto.plan.analysis.values import (
+    NOTHING,
+    OPAQUE,
+    Alloc,
+    Args,
+    Cell,
+    Const,
+    Obj,
+    Ref,
+    Value,
+    one,
+    strings,
+)
+
+
+def spread(machine: Machine, cell: Cell, source: Value, node: ast.AST, how: str) -> None:
+    """Copy all items of a mapping, or pairs of an iterable, into a dict cell."""
+    for atom in source:
+        if isinstance(atom, Alloc):
+            other = machine.cell(atom)
+            if other.kind in ("dict", "state"):
+                for key, value in tuple(other.fields.items()):
+                    machine.put(cell, key, value)
+                machine.put_rest(cell, other.rest)
+                if other.open:
+                    machine.loosen(cell)
+                continue
+            for each in other.everything():
+                pair = machine.cell(each) if isinstance(each, Alloc) else None
+                keys = None if pair is None else strings(pair.fields.get(0, NOTHING))
+                if pair is not None and keys is not None and pair.kind == "tuple" and pair.exact:
+                    for key in keys:
+                        machine.put(cell, key, pair.fields.get(1, NOTHING) | pair.rest)
+                else:
+                    machine.loosen(cell)
+                    machine.put_rest(cell, elements(machine, one(each), node) | OPAQUE)
+        elif isinstance(atom, Obj) and isinstance(atom.obj, (dict, types.MappingProxyType)):
+            for key, real in tuple(atom.obj.items())[:256]:
+                machine.put(cell, key, see(machine, real))
+            machine.put_rest(cell, machine.kept_real(atom.obj, "[]"))
+        elif (isinstance(atom, Obj) and callable(atom.obj)) or (
+            isinstance(atom, Const) and atom.value is None
+        ):
+            continue
+        else:
+            machine.loosen(cell)
+            if isinstance(atom, Ref):
+                machine.read(one(atom), lambda: f"the whole state is {how}")
+                machine.put_rest(cell, inner(machine, atom, hints.item(atom.hint, None)))
+            else:
+                machine.put_rest(cell, OPAQUE)
+
+
+@model(copy.copy)
+def _copy(machine: Machine, args: Args, node: ast.AST) -> Value:
+    escape(machine, args.get(0), lambda: "the whole state is copied")
+    found = NOTHING
+    for atom in args.get(0):
+        if isinstance(atom, Ref):
+            each = inner(machine, atom)
+            kind: typing.Literal["state", "list"] = "state" if not atom.path else "list"
+            value, cell = machine.alloc(kind, node, "copy")
+            cell.exact = False
+            machine.put_rest(cell, each)
+            machine.loosen(cell)
+            found |= value
+        elif isinstance(atom, Alloc):
+            source = machine.cell(atom)
+            value, cell = machine.alloc(source.kind, node, ("copy", id(source.cls)))
+            cell.cls, cell.exact = source.cls, source.exact
+            for key, each in tuple(source.fields.items()):
+                machine.put(cell, key, each)
+            machine.put_rest(cell, source.rest)
+            if source.open:
+                machine.loosen(cell)
+            found |= value
+        else:
+            found |= one(atom)
+    return found
+
+
+@model(copy.deepcopy)
+def _deepcopy(machine: Machine, args: Args, node: ast.AST) -> Value:
+    escape(machine, args.get(0), lambda: "the whole state is copied")
+    found = NOTHING
+    for atom in args.get(0):
+        if isinstance(atom, Alloc):
+            # Its keys are those of the original; what they hold is all new.
+            source = machine.cell(atom)
+            value, cell = machine.alloc(source.kind, node, ("deep", id(source.cls)))
+            cell.cls, cell.exact = source.cls, source.exact
+            for key, each in tuple(source.fields.items()):
+                machine.put(cell, key, frozenset(a for a in each if isinstance(a, Const)) | OPAQUE)
+            if source.rest:
+                machine.put_rest(cell, OPAQUE)
+            if source.open:
+                machine.loosen(cell)
+            found |= value
+        else:
+            found |= one(atom) if isinstance(atom, (Const, Obj)) else machine.opaque(node)
+    return found

@@ -1,0 +1,95 @@
+"""From a state object to what is below it, and out of the code's sight."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import types
+from collections.abc import Callable
+
+from langgraph_alto.plan.analysis import hints
+from langgraph_alto.plan.analysis.catalogue import MUTATORS
+from langgraph_alto.plan.analysis.machine import Machine, wrap
+from langgraph_alto.plan.analysis.values import (
+    OPAQUE,
+    UNKNOWN,
+    Alloc,
+    Func,
+    Method,
+    Obj,
+    Ref,
+    Super,
+    Value,
+    aliasing,
+    one,
+)
+
+
+def child(machine: Machine, ref: Ref, name: str, hint: object) -> Value:
+    """The object under a constant name of a state object."""
+    if not ref.exact:
+        return inner(machine, ref, hint)
+    if len(ref.path) >= machine.max_path:
+        return inner(machine, ref, hint)
+    path = (*ref.path, name)
+    machine.rec.touched.add(path)
+    return one(Ref(path, True, hint)) | machine.kept_at(path)
+
+
+def inner(machine: Machine, ref: Ref, hint: object = UNKNOWN) -> Value:
+    """Some object somewhere below a state object."""
+    if ref.path:
+        machine.rec.touched.add(ref.path)
+    else:
+        machine.rec.read((), "a key of the state is not known before the run")
+    return one(Ref(ref.path, False, hint)) | machine.kept_below(ref.path)
+
+
+@functools.cache
+def cell_node() -> ast.AST:
+    """A place for calls no syntax stands for."""
+    return ast.Pass(lineno=0, col_offset=0)
+
+
+def see(machine: Machine, obj: object) -> Value:
+    """A real object the code refers to; some of them are facts by themselves."""
+    module = getattr(type(obj), "__module__", "")
+    if module == "langgraph.func":
+        machine.rec.calls_tasks = True
+    elif isinstance(obj, types.FunctionType) and obj.__module__ is not None:
+        if obj.__name__ == "interrupt" and obj.__module__ == "langgraph.types":
+            machine.rec.interrupts = True
+        elif obj.__name__ == "get_store" and obj.__module__ == "langgraph.config":
+            machine.rec.uses_store = True
+    return wrap(obj)
+
+
+def escape(machine: Machine, value: Value, why: Callable[[], str]) -> None:
+    """These objects go where analysis cannot follow: all their content is read."""
+    if not aliasing(value):
+        return
+    for atom in machine.reachable(value):
+        if isinstance(atom, Ref):
+            machine.rec.read(atom.path, "" if atom.path else why())
+        elif isinstance(atom, Func) or (isinstance(atom, Method) and may_change(atom)):
+            machine.call_escaped(atom, OPAQUE, cell_node())
+
+
+def may_change(method: Method) -> bool:
+    """Whether calling a bound method later is worth thinking about.
+
+    An attribute of unknown objects is far more often data than a method.
+    """
+    if method.name in MUTATORS:
+        return True
+    receiver = method.receiver
+    if isinstance(receiver, Ref):
+        return hints.member(receiver.hint, method.name).kind == "method"
+    return isinstance(receiver, (Alloc, Super, Obj))
+
+
+def change(machine: Machine, ref: Ref, why: str) -> None:
+    """A state object changes in place."""
+    if ref.path:
+        machine.rec.touched.add(ref.path)
+    machine.mutate(one(ref), why)

@@ -368,7 +368,7 @@ class Ahead:
         raise NotImplementedError
 
     def begun(self, run: Run) -> bool:
-        """Whether a run's body has begun, and not only been queued; the shells know."""
+        """Whether a run's body has begun; if it is only queued, it never will."""
         raise NotImplementedError
 
     def ended(self, run: Run) -> None:
@@ -415,7 +415,7 @@ class Ahead:
                 path = (PULL, stage.name)
                 certain = predictor.certain(stage.inputs, task.step)
                 unsure = stage.inputs - certain
-                if unsure and node.mapper is not None:
+                if (unsure or (self.speculative and not stage.whole_input)) and node.mapper:
                     # Without its class, which cannot be made with fields missing.
                     processes = {stage.name: node.copy({"mapper": None})}
                 for key in stage.inputs:
@@ -471,7 +471,8 @@ class Ahead:
         run = Run(task, made, provisional)
         run.given, run.absent = given, frozenset(absent)
         self._detach(run, made.config)
-        if unsure:
+        guessed = self.speculative and task.packet is None and not stage.whole_input
+        if unsure or guessed:
             state = made.input
             if isinstance(node.bound, Pregel):
                 # A subgraph takes the keys it knows, and all of those are certain.

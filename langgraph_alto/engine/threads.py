@@ -98,7 +98,8 @@ class ThreadAhead(Ahead):
         return self.pool.submit(FIRST, lambda: context.run(call))
 
     def begun(self, run: Run) -> bool:
-        return run.begun
+        # Asking and giving up are one: a thread may be about to take the call.
+        return not run.future.cancel()
 
     def hand_over(self, run: Run, task: Any, again: Callable[[], None]) -> Future[None]:
         """Give a task of the current superstep what its run ahead has done, or will do.
@@ -140,7 +141,6 @@ class ThreadAhead(Ahead):
         self.forget()
 
     def _execute(self, run: Run) -> None:
-        run.begun = True
         try:
             run_with_retry(run.made, None)
         except (Misprediction, GraphInterrupt):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections import Counter
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -179,7 +180,7 @@ def run(graph: Any, job: Job, recorder: Recorder, delay: DelayFunction, timeout:
     thread.join(timeout)
     recorder.stop()
     outcome = done[0] if done else _hung(timeout)
-    leaks = [*_left_threads(before | {thread}), *_late(recorder)]
+    leaks = [*_left_threads(before | {thread}), *_late(recorder.late)]
     return _trace(job, outcome, recorder, leaks)
 
 
@@ -205,7 +206,12 @@ async def arun(
         own.cancel()
         await asyncio.wait({own}, timeout=1)
     outcome = own.result() if finished else _hung(timeout)
-    leaks = [*await _left_tasks(tasks | {own}), *_left_threads(threads), *_late(recorder)]
+    leaks = [*await _left_tasks(tasks | {own}), *_left_threads(threads)]
+    late = Counter(_late(recorder.late))
+    if outcome.segments[-1].failure is not None:
+        # A function that LangGraph gave to a thread just before another node failed.
+        late -= Counter(_late(recorder.late_in_threads))
+    leaks += late.elements()
     return _trace(job, outcome, recorder, leaks)
 
 
@@ -256,8 +262,8 @@ def _hung(timeout: float) -> Outcome:
     return Outcome((Segment(failure=failure),))
 
 
-def _late(recorder: Recorder) -> list[str]:
-    return [f"node {name} started after the run" for name in recorder.late]
+def _late(names: Sequence[str]) -> list[str]:
+    return [f"node {name} started after the run" for name in names]
 
 
 def _left_threads(before: set[threading.Thread]) -> list[str]:

@@ -103,12 +103,14 @@ class Recorder:
     Attributes:
         calls: How often a body was entered, by `Call`.
         late: Names of nodes whose body was entered after the run had ended.
+        late_in_threads: Those of them that are plain functions.
         uncounted: Names of nodes that could not be instrumented.
     """
 
     def __init__(self) -> None:
         self.calls: Counter[Call] = Counter()
         self.late: list[str] = []
+        self.late_in_threads: list[str] = []
         self.uncounted: list[str] = []
         self._delay: DelayFunction = delay_function(None, 0)
         self._lock = threading.Lock()
@@ -118,7 +120,7 @@ class Recorder:
         """Forget what was counted and begin a run with these delays."""
         with self._lock:
             self.calls = Counter()
-            self.late = []
+            self.late, self.late_in_threads = [], []
             self._delay = delay
             self._running = True
 
@@ -129,7 +131,7 @@ class Recorder:
 
     def enter(self, node: str) -> None:
         """Count a body and sleep, in a thread."""
-        if seconds := self._count(node):
+        if seconds := self._count(node, threaded=True):
             time.sleep(seconds)
 
     async def aenter(self, node: str) -> None:
@@ -137,12 +139,14 @@ class Recorder:
         if seconds := self._count(node):
             await asyncio.sleep(seconds)
 
-    def _count(self, node: str) -> float:
+    def _count(self, node: str, *, threaded: bool = False) -> float:
         step, place = _where()
         call = Call(node, step, place)
         with self._lock:
             if not self._running:
                 self.late.append(node)
+                if threaded:
+                    self.late_in_threads.append(node)
                 return 0.0
             self.calls[call] += 1
             delay = self._delay

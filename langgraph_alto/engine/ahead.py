@@ -10,140 +10,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from functools import partial
-from itertools import count
 from typing import Any
 
 from langgraph.checkpoint.base.id import uuid6
 
 from langgraph_alto._langgraph import (
     CONF,
-    CONFIG_KEY_CALL,
-    CONFIG_KEY_CHECKPOINTER,
-    CONFIG_KEY_READ,
     CONFIG_KEY_REPLAY_STATE,
-    CONFIG_KEY_RESUMING,
     CONFIG_KEY_RUNNER_SUBMIT,
     CONFIG_KEY_SCRATCHPAD,
     CONFIG_KEY_STREAM,
     ERROR,
-    PULL,
     PUSH,
     TASKS,
     Pregel,
     PregelLoop,
     PregelTaskWrites,
     local_read,
-    prepare_single_task,
 )
-from langgraph_alto.engine.events import Events, hold
-from langgraph_alto.engine.partial import Misprediction
-from langgraph_alto.engine.partial_objects import PartialDict, PartialObject, make_partial
-from langgraph_alto.engine.predictor import Phase, Predictor, Task
-from langgraph_alto.engine.routes import Gate, ahead_node, routes_of
-from langgraph_alto.engine.saver import HeldSaver
+from langgraph_alto.engine.making import make
+from langgraph_alto.engine.predictor import Predictor
+from langgraph_alto.engine.routes import Gate
+from langgraph_alto.engine.run import Run, held, same
 from langgraph_alto.engine.slots import Priority
+from langgraph_alto.engine.supersteps import Phase, Task
 from langgraph_alto.plan.plan import Plan
-
-_provisional = count(1_000_000_000)
-"""Places for packets whose place among their siblings is not known yet."""
-
-
-class _On:
-    """Stands in for a trigger channel that has fired."""
-
-    def is_available(self) -> bool:
-        return True
-
-    def get(self) -> None:
-        return None
-
-
-class _Off:
-    """Stands in for a channel whose value is not certain."""
-
-    def is_available(self) -> bool:
-        return False
-
-
-class _Packets:
-    """Stands in for the channel of ``Send`` packets: one packet, at one place."""
-
-    def __init__(self, packet: Any, place: int) -> None:
-        self.packet = packet
-        self.place = place
-
-    def is_available(self) -> bool:
-        return True
-
-    def get(self) -> _Packets:
-        return self
-
-    def __len__(self) -> int:
-        return self.place + 1
-
-    def __getitem__(self, place: int) -> Any:
-        return self.packet
-
-
-_ON, _OFF = _On(), _Off()
-
-
-class Run:
-    """A task run ahead: LangGraph's own task, made early, and what came of it.
-
-    Args:
-        task: The predictor's task.
-        made: The task as LangGraph makes it, for a superstep to come.
-        given: Values of the state keys it was given, when an edge starts it.
-        absent: Keys that were certain to have no value.
-    """
-
-    __slots__ = (
-        "absent",
-        "adopted",
-        "begun",
-        "done",
-        "error",
-        "events",
-        "future",
-        "gate",
-        "given",
-        "made",
-        "provisional",
-        "routed",
-        "saver",
-        "state",
-        "task",
-        "view",
-    )
-
-    def __init__(self, task: Task, made: Any, provisional: bool) -> None:
-        self.task = task
-        self.made = made
-        self.provisional = provisional
-        self.given: dict[str, Any] = {}
-        self.absent: frozenset[str] = frozenset()
-        # Under "speculative": what its routers were given of the shared state.
-        self.routed: dict[str, Any] = {}
-        self.state: PartialDict | PartialObject | None = None
-        self.events = Events()
-        self.gate: Gate | None = None
-        self.adopted: Any = None
-        self.begun = False
-        self.done = False
-        self.error: BaseException | None = None
-        self.future: Any = None
-        self.saver: HeldSaver | None = None
-        # What the task's reads of shared state go to, until it is adopted.
-        self.view: Callable[..., Any] | None = None
-
-    def read(self, select: Any, fresh: bool = False) -> Any:
-        """What LangGraph calls to read state on behalf of the task."""
-        if self.view is None:
-            raise Misprediction(self.made.name, "read shared state, which is not certain yet")
-        return self.view(select, fresh)
 
 
 class Ahead:
@@ -299,7 +191,7 @@ class Ahead:
     def _agrees(self, run: Run, task: Any) -> bool:
         """Whether LangGraph's task has the input that its run ahead was given."""
         channels = self.loop.channels
-        if not all(same(_held(channels[key]), value) for key, value in run.routed.items()):
+        if not all(same(held(channels[key]), value) for key, value in run.routed.items()):
             return False
         if run.task.packet is not None:
             return True
@@ -327,7 +219,7 @@ class Ahead:
             if task.run is not None and task.run.gate is not None:
                 task.run.gate.open()
         for task in ready:
-            run = self._make(task)
+            run = make(self, task)
             if run is not None:
                 task.run = run
                 self.predictor.started(task)
@@ -396,123 +288,7 @@ class Ahead:
             self.runs.discard(run)
             run.events.discard()
 
-    # -- making ---------------------------------------------------------------
-
-    def _make(self, task: Task) -> Run | None:
-        """Make a task as LangGraph will make it, on the state as it will be."""
-        loop, plan, predictor = self.loop, self.plan, self.predictor
-        stage = plan.stages[task.node]
-        node = loop.nodes[stage.name]
-        channels: dict[str, Any] = {}
-        given: dict[str, Any] = {}
-        absent: set[str] = set()
-        unsure: frozenset[str] = frozenset()
-        provisional = False
-        processes = loop.nodes
-        path: tuple[Any, ...]
-        try:
-            if task.packet is None:
-                path = (PULL, stage.name)
-                certain = predictor.certain(stage.inputs, task.step)
-                unsure = stage.inputs - certain
-                if (unsure or (self.speculative and not stage.whole_input)) and node.mapper:
-                    # Without its class, which cannot be made with fields missing.
-                    processes = {stage.name: node.copy({"mapper": None})}
-                for key in stage.inputs:
-                    if key in unsure:
-                        channels[key] = _OFF
-                        continue
-                    channel = channels[key] = predictor.virtual.channel(key, task.step)
-                    if channel.is_available():
-                        given[key] = channel.get()
-                    else:
-                        absent.add(key)
-                channels.update((trigger, _ON) for trigger in node.triggers)
-            else:
-                place = predictor.place(task)
-                provisional = place is None
-                path = (PUSH, next(_provisional) if place is None else place)
-                channels[TASKS] = _Packets(task.packet, path[1])
-            made: Any = prepare_single_task(
-                path,
-                None,
-                checkpoint={
-                    **loop.checkpoint,
-                    "id": (checkpoint_id := self._foretell(task.step)),
-                    "channel_versions": dict.fromkeys(node.triggers, 1),
-                    "channel_values": {},
-                    "versions_seen": {},
-                },
-                checkpoint_id_bytes=bytes.fromhex(checkpoint_id.replace("-", "")),
-                checkpoint_null_version=0,
-                pending_writes=[],
-                processes=processes,
-                channels=channels,
-                managed=loop.managed,
-                config=loop.config,
-                step=task.step,
-                stop=loop.stop,
-                for_execution=True,
-                store=loop.store,
-                checkpointer=loop.checkpointer,
-                manager=loop.manager,
-                retry_policy=loop.retry_policy,
-                cache_policy=None,
-            )
-        except Exception:
-            # What LangGraph would raise here, it will raise in its own turn; the
-            # superstep that raises is the last, so nothing later is certain.
-            predictor.horizon = min(predictor.horizon, task.step - 1)
-            task.spent = True
-            return None
-        if made is None:
-            task.spent = True
-            return None
-        run = Run(task, made, provisional)
-        run.given, run.absent = given, frozenset(absent)
-        self._detach(run, made.config)
-        guessed = self.speculative and task.packet is None and not stage.whole_input
-        if unsure or guessed:
-            state = made.input
-            if isinstance(node.bound, Pregel):
-                # A subgraph takes the keys it knows, and all of those are certain.
-                state = {key: state[key] for key in stage.read_keys if key in state}
-            else:
-                run.state = make_partial(node.mapper, stage.name, state, unsure)
-                if run.state is None:
-                    task.spent = True
-                    return None
-                state = run.state.target
-            object.__setattr__(made, "input", state)
-        if stage.routes:
-            self._routes(run, node)
-        return run
-
-    def _detach(self, run: Run, config: Any) -> None:
-        """Give a made task a config of its own for the time before its superstep."""
-        name = run.made.name
-        conf = config[CONF]
-        conf.pop(CONFIG_KEY_RESUMING, None)
-
-        def interrupts(*_: Any) -> Any:
-            raise Misprediction(name, "called interrupt()")
-
-        def calls(*_: Any, **__: Any) -> Any:
-            raise Misprediction(name, "called a @task")
-
-        conf[CONFIG_KEY_SCRATCHPAD] = replace(
-            conf[CONFIG_KEY_SCRATCHPAD], interrupt_counter=interrupts, get_null_resume=interrupts
-        )
-        conf[CONFIG_KEY_CALL] = calls
-        conf[CONFIG_KEY_READ] = run.read
-        if (saver := conf.get(CONFIG_KEY_CHECKPOINTER)) is not None:
-            run.saver = conf[CONFIG_KEY_CHECKPOINTER] = HeldSaver(saver)
-        hold(config, run.events)
-
-    def _routes(self, run: Run, node: Any) -> None:
-        """Let a task's routers wait for what they read."""
-        run.gate = self.gate(run)
-        object.__setattr__(run.made, "proc", ahead_node(self, run, node, routes_of(node)))
+    # -- what making and routing need -----------------------------------------
 
     def gate(self, run: Run) -> Gate:
         """A gate of the shell's kind."""
@@ -523,7 +299,7 @@ class Ahead:
         step = run.task.step
         channels = {key: self.predictor.virtual.channel(key, step) for key in keys}
         if self.speculative:
-            run.routed.update((key, _held(channel)) for key, channel in channels.items())
+            run.routed.update((key, held(channel)) for key, channel in channels.items())
         made = run.made
         return partial(
             local_read,
@@ -533,7 +309,7 @@ class Ahead:
             PregelTaskWrites(made.path, made.name, made.writes, made.triggers),
         )
 
-    def _foretell(self, step: int) -> str:
+    def foretell(self, step: int) -> str:
         """The id of the checkpoint that ``step`` will start from.
 
         Savers order checkpoints by id, so ids are foretold without gaps.
@@ -572,23 +348,6 @@ class Ahead:
         ):
             return 0
         return sum(1 << place for place, stage in enumerate(self.plan.stages) if stage.exact_id)
-
-
-def same(left: Any, right: Any) -> bool:
-    """Whether two values of one key are the same to a node that reads them."""
-    if left is right:
-        return True
-    if type(left) is not type(right):
-        return False
-    try:
-        return bool(left == right)
-    except Exception:  # a value may compare in any way it likes, or not at all
-        return False
-
-
-def _held(channel: Any) -> Any:
-    """The value of a channel; ``_OFF``, which no channel holds, where there is none."""
-    return channel.get() if channel.is_available() else _OFF
 
 
 def _stops(plan: Plan, names: Any) -> int:

@@ -26,7 +26,7 @@ from langgraph.channels.last_value import LastValueAfterFinish
 from langgraph.types import Send
 
 from langgraph_alto._langgraph import PULL, PUSH, TASKS, apply_writes
-from langgraph_alto.engine.predictor import Write
+from langgraph_alto.engine.supersteps import Write
 from langgraph_alto.plan.plan import Plan, Trigger, compile_plan
 from langgraph_alto.plan.stages import Route, Stage, roots
 

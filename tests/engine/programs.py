@@ -23,7 +23,8 @@ from langgraph.errors import InvalidUpdateError
 from langgraph.types import Send
 
 from langgraph_alto._langgraph import TASKS
-from langgraph_alto.engine.predictor import Phase, Predictor, Task, Write
+from langgraph_alto.engine.predictor import Predictor
+from langgraph_alto.engine.supersteps import Phase, Task, Write
 from tests.engine.graphs import ANY, Graph, Made, Node, Referee, anything, graph, last, node
 
 STEPS = 7

@@ -1,0 +1,198 @@
+"""Make a task before its superstep, as LangGraph will make it.
+
+LangGraph's own function does it, on channels that hold what is foreseen. What
+must not happen before the superstep is then taken out of the task's config:
+interrupts, ``@task`` calls, reads of shared state, checkpoints and streams.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+from langgraph_alto._langgraph import (
+    CONF,
+    CONFIG_KEY_CALL,
+    CONFIG_KEY_CHECKPOINTER,
+    CONFIG_KEY_READ,
+    CONFIG_KEY_RESUMING,
+    CONFIG_KEY_SCRATCHPAD,
+    PULL,
+    PUSH,
+    TASKS,
+    Pregel,
+    prepare_single_task,
+)
+from langgraph_alto.engine.events import hold
+from langgraph_alto.engine.partial import Misprediction
+from langgraph_alto.engine.partial_objects import make_partial
+from langgraph_alto.engine.routes import ahead_node, routes_of
+from langgraph_alto.engine.run import Run
+from langgraph_alto.engine.saver import HeldSaver
+from langgraph_alto.engine.supersteps import Task
+
+if TYPE_CHECKING:
+    from langgraph_alto.engine.ahead import Ahead
+
+_provisional = count(1_000_000_000)
+"""Places for packets whose place among their siblings is not known yet."""
+
+
+class _On:
+    """Stands in for a trigger channel that has fired."""
+
+    def is_available(self) -> bool:
+        return True
+
+    def get(self) -> None:
+        return None
+
+
+class _Off:
+    """Stands in for a channel whose value is not certain."""
+
+    def is_available(self) -> bool:
+        return False
+
+
+class _Packets:
+    """Stands in for the channel of ``Send`` packets: one packet, at one place."""
+
+    def __init__(self, packet: Any, place: int) -> None:
+        self.packet = packet
+        self.place = place
+
+    def is_available(self) -> bool:
+        return True
+
+    def get(self) -> _Packets:
+        return self
+
+    def __len__(self) -> int:
+        return self.place + 1
+
+    def __getitem__(self, place: int) -> Any:
+        return self.packet
+
+
+_ON, _OFF = _On(), _Off()
+
+
+def make(ahead: Ahead, task: Task) -> Run | None:
+    """Make a task as LangGraph will make it, on the state as it will be."""
+    loop, plan, predictor = ahead.loop, ahead.plan, ahead.predictor
+    stage = plan.stages[task.node]
+    node = loop.nodes[stage.name]
+    channels: dict[str, Any] = {}
+    given: dict[str, Any] = {}
+    absent: set[str] = set()
+    unsure: frozenset[str] = frozenset()
+    provisional = False
+    processes = loop.nodes
+    path: tuple[Any, ...]
+    try:
+        if task.packet is None:
+            path = (PULL, stage.name)
+            certain = predictor.certain(stage.inputs, task.step)
+            unsure = stage.inputs - certain
+            if (unsure or (ahead.speculative and not stage.whole_input)) and node.mapper:
+                # Without its class, which cannot be made with fields missing.
+                processes = {stage.name: node.copy({"mapper": None})}
+            for key in stage.inputs:
+                if key in unsure:
+                    channels[key] = _OFF
+                    continue
+                channel = channels[key] = predictor.virtual.channel(key, task.step)
+                if channel.is_available():
+                    given[key] = channel.get()
+                else:
+                    absent.add(key)
+            channels.update((trigger, _ON) for trigger in node.triggers)
+        else:
+            place = predictor.place(task)
+            provisional = place is None
+            path = (PUSH, next(_provisional) if place is None else place)
+            channels[TASKS] = _Packets(task.packet, path[1])
+        made: Any = prepare_single_task(
+            path,
+            None,
+            checkpoint={
+                **loop.checkpoint,
+                "id": (checkpoint_id := ahead.foretell(task.step)),
+                "channel_versions": dict.fromkeys(node.triggers, 1),
+                "channel_values": {},
+                "versions_seen": {},
+            },
+            checkpoint_id_bytes=bytes.fromhex(checkpoint_id.replace("-", "")),
+            checkpoint_null_version=0,
+            pending_writes=[],
+            processes=processes,
+            channels=channels,
+            managed=loop.managed,
+            config=loop.config,
+            step=task.step,
+            stop=loop.stop,
+            for_execution=True,
+            store=loop.store,
+            checkpointer=loop.checkpointer,
+            manager=loop.manager,
+            retry_policy=loop.retry_policy,
+            cache_policy=None,
+        )
+    except Exception:
+        # What LangGraph would raise here, it will raise in its own turn; the
+        # superstep that raises is the last, so nothing later is certain.
+        predictor.horizon = min(predictor.horizon, task.step - 1)
+        task.spent = True
+        return None
+    if made is None:
+        task.spent = True
+        return None
+    run = Run(task, made, provisional)
+    run.given, run.absent = given, frozenset(absent)
+    _detach(run, made.config)
+    guessed = ahead.speculative and task.packet is None and not stage.whole_input
+    if unsure or guessed:
+        state = made.input
+        if isinstance(node.bound, Pregel):
+            # A subgraph takes the keys it knows, and all of those are certain.
+            state = {key: state[key] for key in stage.read_keys if key in state}
+        else:
+            run.state = make_partial(node.mapper, stage.name, state, unsure)
+            if run.state is None:
+                task.spent = True
+                return None
+            state = run.state.target
+        object.__setattr__(made, "input", state)
+    if stage.routes:
+        _routes(ahead, run, node)
+    return run
+
+
+def _detach(run: Run, config: Any) -> None:
+    """Give a made task a config of its own for the time before its superstep."""
+    name = run.made.name
+    conf = config[CONF]
+    conf.pop(CONFIG_KEY_RESUMING, None)
+
+    def interrupts(*_: Any) -> Any:
+        raise Misprediction(name, "called interrupt()")
+
+    def calls(*_: Any, **__: Any) -> Any:
+        raise Misprediction(name, "called a @task")
+
+    conf[CONFIG_KEY_SCRATCHPAD] = replace(
+        conf[CONFIG_KEY_SCRATCHPAD], interrupt_counter=interrupts, get_null_resume=interrupts
+    )
+    conf[CONFIG_KEY_CALL] = calls
+    conf[CONFIG_KEY_READ] = run.read
+    if (saver := conf.get(CONFIG_KEY_CHECKPOINTER)) is not None:
+        run.saver = conf[CONFIG_KEY_CHECKPOINTER] = HeldSaver(saver)
+    hold(config, run.events)
+
+
+def _routes(ahead: Ahead, run: Run, node: Any) -> None:
+    """Let a task's routers wait for what they read."""
+    run.gate = ahead.gate(run)
+    object.__setattr__(run.made, "proc", ahead_node(ahead, run, node, routes_of(node)))

@@ -1,0 +1,89 @@
+"""A task run ahead, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from langgraph_alto.engine.events import Events
+from langgraph_alto.engine.partial import Misprediction
+from langgraph_alto.engine.partial_objects import PartialDict, PartialObject
+from langgraph_alto.engine.routes import Gate
+from langgraph_alto.engine.saver import HeldSaver
+from langgraph_alto.engine.supersteps import Task
+
+NOTHING: Any = object()
+"""Stands for the value of a key that has none."""
+
+
+class Run:
+    """A task run ahead: LangGraph's own task, made early, and what came of it.
+
+    Args:
+        task: The predictor's task.
+        made: The task as LangGraph makes it, for a superstep to come.
+        given: Values of the state keys it was given, when an edge starts it.
+        absent: Keys that were certain to have no value.
+    """
+
+    __slots__ = (
+        "absent",
+        "adopted",
+        "begun",
+        "done",
+        "error",
+        "events",
+        "future",
+        "gate",
+        "given",
+        "made",
+        "provisional",
+        "routed",
+        "saver",
+        "state",
+        "task",
+        "view",
+    )
+
+    def __init__(self, task: Task, made: Any, provisional: bool) -> None:
+        self.task = task
+        self.made = made
+        self.provisional = provisional
+        self.given: dict[str, Any] = {}
+        self.absent: frozenset[str] = frozenset()
+        # Under "speculative": what its routers were given of the shared state.
+        self.routed: dict[str, Any] = {}
+        self.state: PartialDict | PartialObject | None = None
+        self.events = Events()
+        self.gate: Gate | None = None
+        self.adopted: Any = None
+        self.begun = False
+        self.done = False
+        self.error: BaseException | None = None
+        self.future: Any = None
+        self.saver: HeldSaver | None = None
+        # What the task's reads of shared state go to, until it is adopted.
+        self.view: Callable[..., Any] | None = None
+
+    def read(self, select: Any, fresh: bool = False) -> Any:
+        """What LangGraph calls to read state on behalf of the task."""
+        if self.view is None:
+            raise Misprediction(self.made.name, "read shared state, which is not certain yet")
+        return self.view(select, fresh)
+
+
+def same(left: Any, right: Any) -> bool:
+    """Whether two values of one key are the same to a node that reads them."""
+    if left is right:
+        return True
+    if type(left) is not type(right):
+        return False
+    try:
+        return bool(left == right)
+    except Exception:  # a value may compare in any way it likes, or not at all
+        return False
+
+
+def held(channel: Any) -> Any:
+    """The value of a channel; ``NOTHING`` where there is none."""
+    return channel.get() if channel.is_available() else NOTHING

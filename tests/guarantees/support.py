@@ -41,8 +41,8 @@ class State(TypedDict, total=False):
 class Journal:
     """What node bodies did, in the order they did it.
 
-    Entries are ``"begin NAME"`` and ``"end NAME"``; ``peak`` is how many bodies
-    ran at once at most.
+    Entries are ``"begin NAME"`` and then ``"end NAME"`` or ``"cancel NAME"``;
+    ``peak`` is how many bodies ran at once at most.
     """
 
     def __init__(self) -> None:
@@ -57,9 +57,9 @@ class Journal:
             self.running += 1
             self.peak = max(self.peak, self.running)
 
-    def end(self, name: str) -> None:
+    def end(self, name: str, how: str = "end") -> None:
         with self._lock:
-            self.entries.append(f"end {name}")
+            self.entries.append(f"{how} {name}")
             self.running -= 1
 
     def has(self, entry: str) -> bool:
@@ -121,11 +121,15 @@ def node(
 
     async def abody(state: State) -> dict[str, Any]:
         journal.begin(name)
-        await asyncio.sleep(seconds)
-        limit = time.monotonic() + PATIENCE
-        while waits():
-            assert time.monotonic() < limit, f"{name} waited in vain until {until}"
-            await asyncio.sleep(0.002)
+        try:
+            await asyncio.sleep(seconds)
+            limit = time.monotonic() + PATIENCE
+            while waits():
+                assert time.monotonic() < limit, f"{name} waited in vain until {until}"
+                await asyncio.sleep(0.002)
+        except asyncio.CancelledError:
+            journal.end(name, "cancel")
+            raise
         return result()
 
     return body if mode == "sync" else abody

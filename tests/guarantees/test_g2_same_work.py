@@ -15,9 +15,20 @@ from typing import Any
 import pytest
 from langgraph.graph import END, START, StateGraph
 
+from langgraph_alto.engine import making
 from langgraph_alto.engine.ahead import Ahead, Run
 from tests.guarantees.shapes import SHAPES
-from tests.guarantees.support import Journal, Mode, State, both, graph_of, node, run, uneven, wrapped
+from tests.guarantees.support import (
+    Journal,
+    Mode,
+    State,
+    both,
+    graph_of,
+    node,
+    run,
+    uneven,
+    wrapped,
+)
 
 
 @both
@@ -44,15 +55,15 @@ def test_all_that_runs_ahead_is_adopted(
 ) -> None:
     """Nothing is run ahead that is not then adopted."""
     launched: list[Run] = []
-    original = Ahead._make
+    original = making.make
 
-    def noted(self: Ahead, task: Any) -> Run | None:
-        made = original(self, task)
+    def noted(ahead: Ahead, task: Any) -> Run | None:
+        made = original(ahead, task)
         if made is not None:
             launched.append(made)
         return made
 
-    monkeypatch.setattr(Ahead, "_make", noted)
+    monkeypatch.setattr("langgraph_alto.engine.ahead.make", noted)
     make, given = SHAPES[shape]
     run(wrapped(make(mode, Journal(), 0.03)), copy.deepcopy(given), mode)
     # One that had not begun when its superstep came has not run ahead.

@@ -346,7 +346,7 @@ class Predictor:
         group = self._group(task)
         before = step.unfinished
         self._enter(step, task)
-        if group.open and step.unfinished == before:
+        if group.open and step.unfinished == before and task.step <= self.horizon:
             self._fresh.append(task)
         else:
             group.waiting.append(task)

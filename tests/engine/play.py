@@ -12,7 +12,8 @@ from typing import Any
 from langgraph.types import Send
 
 from langgraph_alto._langgraph import TASKS
-from langgraph_alto.engine.predictor import Phase, Predictor, Task, Write
+from langgraph_alto.engine.predictor import Predictor
+from langgraph_alto.engine.supersteps import Phase, Task, Write
 from tests.engine.graphs import Graph, Made, Referee
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import operator
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 from zlib import crc32
@@ -182,7 +183,9 @@ def with_own(
     for key in keys:
         channel = channels[key]
         if own := [value for name, value in writes if name == key]:
-            channel = channel.copy()
+            # LangGraph reads from a mere copy of the channel, so that a reducer that
+            # changes its arguments changes the state itself: not a case to imitate.
+            channel = channel.from_checkpoint(deepcopy(channel.checkpoint()))
             channel.update(own)
         if channel.is_available():
             seen[key] = channel.get()

@@ -10,7 +10,7 @@ from itertools import permutations
 
 import pytest
 
-from langgraph_alto.engine.predictor import Phase
+from langgraph_alto.engine.supersteps import Phase
 from tests.engine.graphs import ANY, graph, last, node
 from tests.engine.play import Play
 
@@ -671,6 +671,22 @@ def test_a_failure_run_ahead_holds_until_its_superstep() -> None:
     play.finish("slow@1")
     assert play.commit() == ["b@2", "e@2"]
     assert play.settle() == []
+
+
+def test_packets_that_come_after_a_failure_do_not_start() -> None:
+    """``w`` may start at 3 when ``b`` fails at 2; what is sent to it then must wait.
+
+    START --> slow
+    START --> a --> b
+    START --> d ==> e ==> w
+    """
+    of = graph(slow=SLOW, a=node("b"), b=node(), d=node(sends="e"), e=node(sends="w"), w=node())
+    play = Play(of, "slow a d")
+    play.finish("a@1")
+    play.finish("d@1", send="e:1 e:2")
+    assert play.finish("e:1@2", send="w:1") == ["w:1@3"]
+    play.predictor.failed(play["b@2"], fatal=True)
+    assert play.finish("e:2@2", send="w:2") == []
 
 
 def test_a_failure_that_does_not_happen_after_all() -> None:

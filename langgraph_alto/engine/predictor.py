@@ -86,6 +86,7 @@ class Predictor:
         self._successors: dict[int, int] = {}
         # Keys whose value at a later superstep cannot be had from a copy.
         self._as_is = tuple(_as_is(stage, plan) for stage in plan.stages)
+        self._routes_late = tuple(_routes_late(stage, plan) for stage in plan.stages)
 
     # -- events ---------------------------------------------------------------
 
@@ -276,9 +277,12 @@ class Predictor:
 
     def may_route(self, task: Task) -> bool:
         """Whether what a task's routers read is certain now."""
-        return self._guesses(task.node) or (
-            not self.plan.route_blockers[task.node] & self._pending(task.step)
-            and self._foldable(task.node, task.step)
+        return not self._routes_late[task.node] and (
+            self._guesses(task.node)
+            or (
+                not self.plan.route_blockers[task.node] & self._pending(task.step)
+                and self._foldable(task.node, task.step)
+            )
         )
 
     def certain(self, keys: Iterable[str], step: int) -> set[str]:
@@ -522,7 +526,7 @@ class Predictor:
         for task in step.routing:
             if task.phase is not Phase.ROUTING:
                 continue
-            if task.spent:
+            if task.spent or self._routes_late[task.node]:
                 staying.append(task)
             elif self._guesses(task.node) or (
                 not self.plan.route_blockers[task.node] & before
@@ -557,3 +561,14 @@ def _as_is(stage: Stage, plan: Plan) -> tuple[str, ...]:
     reads = stage.read_keys.union(*(route.reads for route in stage.routes))
     changes = {path[0] for path in stage.mutates or ()}
     return tuple((reads - plan.safe_reducers) | (changes - plan.kept))
+
+
+def _routes_late(stage: Stage, plan: Plan) -> bool:
+    """Whether a node's routers would change the state by reading it.
+
+    They are shown their node's own writes, which LangGraph applies to a copy of
+    the channel: a reducer that changes its arguments changes the state itself.
+    """
+    given = frozenset[str]().union(*(route.inputs for route in stage.routes))
+    own = given if stage.writes is None else given & stage.writes
+    return bool(own - plan.safe_reducers)

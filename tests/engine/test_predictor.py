@@ -772,6 +772,24 @@ def test_a_router_that_needs_the_true_state_waits_for_good() -> None:
     assert play.commit() == ["c@3"]
 
 
+def test_a_router_that_changes_the_state_by_reading_it() -> None:
+    """It is shown what ``b`` wrote, by a reducer that extends the real list: not ahead.
+
+    START --> slow
+    START --> a --> b/x --(x?)..> c
+    """
+    b = node(may="c", router="x", writes="x")
+    play = Play(graph(slow=SLOW, a=node("b"), b=b, c=node(), unsafe="x"), "slow a")
+    assert play.finish("a@1") == ["b@2"]
+    assert not play.predictor.may_route(play["b@2"])
+    play.predictor.routing(play["b@2"])
+    play.finish("slow@1")
+    assert play.routable == []
+    safe = Play(graph(slow=SLOW, a=node("b"), b=b, c=node()), "slow a")
+    safe.finish("a@1")
+    assert safe.predictor.may_route(safe["b@2"])
+
+
 def test_while_a_router_waits_its_destinations_are_possible() -> None:
     """``b`` has run, but may still lead to ``c``, which writes what ``f`` reads.
 

@@ -686,6 +686,7 @@ def test_packets_that_come_after_a_failure_do_not_start() -> None:
     play.finish("d@1", send="e:1 e:2")
     assert play.finish("e:1@2", send="w:1") == ["w:1@3"]
     play.predictor.failed(play["b@2"], fatal=True)
+    assert play.settle() == []
     assert play.finish("e:2@2", send="w:2") == []
 
 

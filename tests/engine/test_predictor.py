@@ -683,7 +683,7 @@ def test_packets_that_come_after_a_failure_do_not_start() -> None:
     of = graph(slow=SLOW, a=node("b"), b=node(), d=node(sends="e"), e=node(sends="w"), w=node())
     play = Play(of, "slow a d")
     play.finish("a@1")
-    play.finish("d@1", send="e:1 e:2")
+    play.finish("d@1", send="e:1 e:2 e:3")
     assert play.finish("e:1@2", send="w:1") == ["w:1@3"]
     play.predictor.failed(play["b@2"], fatal=True)
     assert play.settle() == []

@@ -229,7 +229,7 @@ class Ahead:
     def may_route(self, run: Run) -> bool:
         """Whether the routers of a run may read what is known now."""
         with self.locked():
-            return self.predictor.may_route(run.task)
+            return not self.frozen and self.predictor.may_route(run.task)
 
     def at_gate(self, run: Run, *, for_good: bool = False) -> None:
         """A run's body is done; its routers wait."""
@@ -297,7 +297,8 @@ class Ahead:
     def virtual_view(self, run: Run, keys: Iterable[str]) -> Callable[..., Any]:
         """Read the given keys as they will be at the run's superstep."""
         step = run.task.step
-        channels = {key: self.predictor.virtual.channel(key, step) for key in keys}
+        # Copies: a router may read them while the real ones move on.
+        channels = {key: self.predictor.virtual.channel(key, step).copy() for key in keys}
         if self.speculative:
             run.routed.update((key, held(channel)) for key, channel in channels.items())
         made = run.made

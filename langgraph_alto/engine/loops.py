@@ -109,10 +109,15 @@ class _Loop(_Base):
         raise NotImplementedError
 
     def after_tick(self) -> None:
-        _after_tick(self)
+        if self.ahead is None:
+            _after_tick(self)
+        else:
+            # Nobody may read the channels while they change, nor before the
+            # predictor knows that they have.
+            with self.ahead.locked():
+                _after_tick(self)
+                self.ahead.committed()
         self._take_back()
-        if self.ahead is not None:
-            self.ahead.committed()
 
     def _take_back(self) -> None:
         if self._set_aside:

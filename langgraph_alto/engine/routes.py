@@ -117,6 +117,8 @@ class _Route(RunnableCallable):
         with self.ahead.locked():
             if self.run.adopted is not None:
                 return None
+            if self.ahead.frozen:
+                raise Misprediction(self.run.made.name, "routed between two supersteps")
             certain = self.ahead.predictor.certain(keys, self.run.task.step)
             self.run.view = self.ahead.virtual_view(self.run, certain)
             if len(certain) == len(keys):

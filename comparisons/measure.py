@@ -33,7 +33,7 @@ PACKAGES = ("langgraph", "langgraph-checkpoint", "langgraph-prebuilt", "langchai
 """The distributions whose versions a result names, beside this one's own."""
 
 _LONG = 0.1
-"""Seconds from which a run is worth a full collection after it."""
+"""Seconds of work, not of waiting, from which a run is worth a full collection after it."""
 
 
 class RunOnLoop(Protocol):
@@ -128,18 +128,19 @@ def interleaved(
             contenders[name]()
     times: dict[str, list[float]] = {name: [] for name in names}
     gc.collect()
-    took = 0.0
+    worked = 0.0
     for round_ in range(rounds):
         shift = round_ % len(names)
         for name in names[shift:] + names[:shift]:
             if between is not None:
                 between()
             # A full collection takes longer than a short run leaves behind to collect.
-            gc.collect(1 if took < _LONG else 2)
+            gc.collect(1 if worked < _LONG else 2)
+            worked = time.process_time()
             start = time.perf_counter()
             contenders[name]()
-            took = time.perf_counter() - start
-            times[name].append(took)
+            times[name].append(time.perf_counter() - start)
+            worked = time.process_time() - worked
     return {name: Sample(tuple(seconds)) for name, seconds in times.items()}
 
 

@@ -96,7 +96,7 @@ class Effort:
     sizes: bool
 
 
-FULL = Effort(rounds=None, seconds=1.5, wide_rounds=(9, 3), imports=9, sizes=True)
+FULL = Effort(rounds=None, seconds=1.2, wide_rounds=(9, 3), imports=9, sizes=True)
 QUICK = Effort(rounds=None, seconds=0.3, wide_rounds=(3, 1), imports=3, sizes=False)
 
 

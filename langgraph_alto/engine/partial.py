@@ -130,6 +130,14 @@ class PartialState(dict[str, Any]):
         self.partial.unsure -= {key}
         super().__setitem__(key, value)
 
+    def update(self, *others: Any, **keys: Any) -> None:
+        for key, value in dict(*others, **keys).items():
+            self[key] = value
+
+    def __ior__(self, other: Any) -> Any:
+        self.update(other)
+        return self
+
     def __delitem__(self, key: str) -> None:
         self._touch(key)
         super().__delitem__(key)

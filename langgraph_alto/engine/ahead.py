@@ -21,7 +21,6 @@ from langgraph_alto._langgraph import (
     CONFIG_KEY_RUNNER_SUBMIT,
     CONFIG_KEY_SCRATCHPAD,
     CONFIG_KEY_STREAM,
-    ERROR,
     PUSH,
     TASKS,
     Pregel,
@@ -195,6 +194,8 @@ class Ahead:
             return False
         if run.task.packet is not None:
             return True
+        if run.state is not None and run.state.refused:
+            return False
         keys: Iterable[str] = run.given
         absent: Iterable[str] = run.absent
         if run.state is not None and run.task.phase in (Phase.FINISHED, Phase.ROUTING):
@@ -385,6 +386,3 @@ def _renamer(made: Any, task: Any) -> Callable[[Any], Any]:
         return (chunk[0], chunk[1], (message, {**metadata, **fixed}))
 
     return rename
-
-
-__all__ = ["ERROR", "Ahead", "Run", "same"]

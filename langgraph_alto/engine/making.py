@@ -7,6 +7,7 @@ interrupts, ``@task`` calls, reads of shared state, checkpoints and streams.
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from langgraph_alto._langgraph import (
     PUSH,
     TASKS,
     Pregel,
+    RunnableSeq,
     prepare_single_task,
 )
 from langgraph_alto.engine.events import hold
@@ -167,6 +169,8 @@ def make(ahead: Ahead, task: Task) -> Run | None:
         object.__setattr__(made, "input", state)
     if stage.routes:
         _routes(ahead, run, node)
+    if run.state is not None:
+        _show_known(made, given)
     return run
 
 
@@ -190,6 +194,18 @@ def _detach(run: Run, config: Any) -> None:
     if (saver := conf.get(CONFIG_KEY_CHECKPOINTER)) is not None:
         run.saver = conf[CONFIG_KEY_CHECKPOINTER] = HeldSaver(saver)
     hold(config, run.events)
+
+
+def _show_known(made: Any, known: dict[str, Any]) -> None:
+    """Show tracers of a task the part of its state that is certain, and no more.
+
+    They look at all of an input, which for one with keys missing would be a
+    misprediction.
+    """
+    if isinstance(made.proc, RunnableSeq):
+        proc = copy(made.proc)
+        proc.trace_inputs = lambda _: dict(known)
+        object.__setattr__(made, "proc", proc)
 
 
 def _routes(ahead: Ahead, run: Run, node: Any) -> None:

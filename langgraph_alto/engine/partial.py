@@ -30,6 +30,10 @@ class Misprediction(BaseException):
         self.what = what
 
 
+_REFUSED = object()
+"""Stands in what was read for a read that was refused."""
+
+
 class Partial:
     """What is certain of a state, and what was read of it.
 
@@ -43,7 +47,16 @@ class Partial:
     def __init__(self, node: str, unsure: frozenset[str]) -> None:
         self.node = node
         self.unsure = unsure
-        self.read: set[str] = set()
+        self.read: set[Any] = set()
+
+    @property
+    def refused(self) -> bool:
+        """Whether a read was refused, though nothing may have come of it.
+
+        A bare ``except`` in the node, or a library, can keep the misprediction
+        from the engine.
+        """
+        return _REFUSED in self.read
 
     def touch(self, key: Any) -> None:
         """A key is read.
@@ -52,6 +65,7 @@ class Partial:
             Misprediction: It is not certain.
         """
         if key in self.unsure:
+            self.read.add(_REFUSED)
             raise Misprediction(self.node, f"read the key {key!r}, which is not certain yet")
         self.read.add(key)
 
@@ -62,6 +76,7 @@ class Partial:
             Misprediction: Some key is not certain.
         """
         if self.unsure:
+            self.read.add(_REFUSED)
             keys = ", ".join(sorted(self.unsure))
             raise Misprediction(self.node, f"read its whole state; not certain yet: {keys}")
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Mapping
+from copy import copy, deepcopy
 from typing import Any
 
 from pydantic import BaseModel, ValidationError, create_model
@@ -32,6 +33,8 @@ _WHOLE = frozenset(
     }
 )
 """Attributes through which an object gives away all its fields at once."""
+
+_COMPARISONS = ("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__")
 
 _SLOT = "__alto_partial__"
 
@@ -64,6 +67,8 @@ class PartialObject(Partial):
         for name in unsure:
             if name in vars(real):
                 object.__getattribute__(self.target, "__dict__")[name] = vars(real)[name]
+        if isinstance(real, BaseModel):
+            self.target.__pydantic_fields_set__.update(real.model_fields_set & unsure)
 
 
 def make_partial(
@@ -80,7 +85,7 @@ def may_be_partial(schema: Any) -> bool:
     """Whether objects of a class can be made field by field.
 
     Not so where fields may depend on each other: validators, a constructor or
-    a post-init of the class's own.
+    a post-init of the class's own, a default made from other fields.
     """
     if not isinstance(schema, type):
         return False
@@ -100,6 +105,11 @@ def may_be_partial(schema: Any) -> bool:
                 "alidator" in type(mark).__name__
                 for field in schema.model_fields.values()
                 for mark in field.metadata
+            )
+            and not any(
+                field.default_factory_takes_validated_data
+                for field in schema.model_fields.values()
+                if field.default_factory is not None
             )
         )
     return (
@@ -171,37 +181,58 @@ def _checker(schema: type[BaseModel], names: frozenset[str]) -> type[BaseModel]:
 def _tracking(schema: Any) -> Any:
     """The subclass of a schema whose instances notice what is read of them."""
 
+    def partial_of(self: Any) -> PartialObject | None:
+        try:
+            return object.__getattribute__(self, _SLOT)  # type: ignore[no-any-return]
+        except AttributeError:  # still being made, or made by the node itself
+            return None
+
     def __getattribute__(self: Any, name: str) -> Any:
-        if name != _SLOT and (name in _WHOLE or name in fields):
-            try:
-                partial = object.__getattribute__(self, _SLOT)
-            except AttributeError:  # still being made
-                pass
-            else:
+        if name in _WHOLE or name in fields:
+            partial = partial_of(self)
+            if partial is not None:
                 partial.touch(name)
         return object.__getattribute__(self, name)
 
     def __setattr__(self: Any, name: str, value: Any) -> None:
+        partial = partial_of(self)
+        if partial is None:
+            schema.__setattr__(self, name, value)
+            return
         # A node's own object: what it has set itself is certain to it.
-        partial = object.__getattribute__(self, _SLOT)
-        unsure = partial.unsure - {name}
-        partial.unsure = frozenset()
+        unsure, partial.unsure = partial.unsure, frozenset()
         try:
             schema.__setattr__(self, name, value)
+            unsure -= {name}
         finally:
             partial.unsure = unsure
 
     def whole(name: str) -> Any:
         def method(self: Any, *args: Any) -> Any:
-            partial = object.__getattribute__(self, _SLOT)
-            partial.touch("__dict__")
+            touch_all(self)
             return getattr(schema, name)(self, *args)
 
         return method
 
+    def touch_all(self: Any) -> None:
+        partial = partial_of(self)
+        if partial is not None:
+            partial.touch("__dict__")
+
+    def plain(self: Any) -> Any:
+        """The same as an object of the schema itself, which copies and pickles are."""
+        touch_all(self)
+        twin = object.__new__(schema)
+        for name in ("__dict__", *slots):
+            value = object.__getattribute__(self, name)
+            object.__setattr__(twin, name, dict(value) if name == "__dict__" else copy(value))
+        return twin
+
+    slots = [name for name in getattr(BaseModel, "__slots__", ()) if name != "__dict__"]
     if issubclass(schema, BaseModel):
         fields = frozenset(schema.model_fields)
     else:
+        slots = []
         fields = frozenset(field.name for field in dataclasses.fields(schema))
     body = {
         "__module__": schema.__module__,
@@ -210,12 +241,17 @@ def _tracking(schema: Any) -> Any:
         "__slots__": (_SLOT,),
         "__getattribute__": __getattribute__,
         "__setattr__": __setattr__,
+        # Classes compare the class of the other object with their own.
+        "__class__": property(lambda self: schema),
+        "__copy__": lambda self: copy(plain(self)),
+        "__deepcopy__": lambda self, memo: deepcopy(plain(self), memo),
+        "__reduce_ex__": lambda self, protocol: plain(self).__reduce_ex__(protocol),
+        "__hash__": schema.__hash__,
         **{
             name: whole(name)
-            for name in ("__eq__", "__repr__", "__str__", "__iter__")
-            if hasattr(schema, name)
+            for name in ("__iter__", "__repr__", "__str__", "__hash__", *_COMPARISONS)
+            if getattr(schema, name, None) not in (None, getattr(object, name, None))
         },
-        "__hash__": None,
     }
     return type(schema)(schema.__name__, (schema,), body)
 

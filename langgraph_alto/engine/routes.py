@@ -15,10 +15,11 @@ from langchain_core.runnables import RunnableConfig
 
 from langgraph_alto._langgraph import BranchSpec, RunnableCallable, RunnableSeq
 from langgraph_alto.engine.partial import Misprediction
-from langgraph_alto.engine.partial_objects import make_partial
+from langgraph_alto.engine.partial_objects import PartialDict, PartialObject, make_partial
 
 if TYPE_CHECKING:
-    from langgraph_alto.engine.ahead import Ahead, Run
+    from langgraph_alto.engine.ahead import Ahead
+    from langgraph_alto.engine.run import Run
 
 
 class Gate(Protocol):
@@ -74,8 +75,9 @@ class _Route(RunnableCallable):
         if self.run.adopted is None:
             try:
                 if (partly := self._partly(input)) is not None:
-                    branch, value = partly
-                    result = branch.path.invoke(value, config)
+                    branch, partial = partly
+                    result = branch.path.invoke(partial.target, config)
+                    self._check(partial)
                     return branch._finish(self.writer.kwargs["writer"], input, result, config)
             except Misprediction:
                 # The body has run; only the router must wait for the true state.
@@ -91,8 +93,9 @@ class _Route(RunnableCallable):
         if self.run.adopted is None:
             try:
                 if (partly := self._partly(input)) is not None:
-                    branch, value = partly
-                    result = await branch.path.ainvoke(value, config)
+                    branch, partial = partly
+                    result = await branch.path.ainvoke(partial.target, config)
+                    self._check(partial)
                     return branch._finish(self.writer.kwargs["writer"], input, result, config)
             except Misprediction:
                 self.ahead.at_gate(self.run, for_good=True)
@@ -108,7 +111,12 @@ class _Route(RunnableCallable):
         """Whether the router may run now."""
         return self.run.adopted is not None or self.ahead.may_route(self.run)
 
-    def _partly(self, input: Any) -> tuple[BranchSpec, Any] | None:
+    def _check(self, partial: PartialDict | PartialObject) -> None:
+        """Take no result of a router that was refused something, whatever it did then."""
+        if partial.refused:
+            raise Misprediction(self.run.made.name, "routed on what is not certain yet")
+
+    def _partly(self, input: Any) -> tuple[BranchSpec, PartialDict | PartialObject] | None:
         """The router's state with the keys that are certain; ``None`` if all are."""
         reader = self.writer.kwargs.get("reader")
         if reader is None:
@@ -133,7 +141,7 @@ class _Route(RunnableCallable):
         partial = make_partial(mapper, self.run.made.name, value, unsure)
         if partial is None:
             raise Misprediction(self.run.made.name, "cannot be given part of its state")
-        return branch, partial.target
+        return branch, partial
 
 
 class AsyncGate:

@@ -15,7 +15,7 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterable, Iterator
 from functools import partial
 from typing import Any, TypeGuard
 
@@ -304,6 +304,9 @@ class Runner(PregelRunner):
                 task, retry_policy, stream=self.use_astream, configurable=configurable(task)
             )
 
+        def run_later(task: Any) -> Any:
+            return _Later(partial(run_usual, task))
+
         def start(task: Any) -> None:
             if shell is not None and (run := shell.adopt(task)) is not None:
                 future: Any = shell.create(
@@ -311,8 +314,9 @@ class Runner(PregelRunner):
                 )
             else:
                 submit: Any = self.submit()
+                gated = getattr(getattr(submit, "__self__", None), "semaphore", None) is not None
                 future = submit(
-                    run_usual,
+                    run_later if gated else run_usual,
                     task,
                     __name__=task.name,
                     __cancel_on_exit__=True,
@@ -419,6 +423,20 @@ class Runner(PregelRunner):
         except Exception as error:
             _trim(error)
             raise
+
+
+class _Later:
+    """An awaitable that makes its coroutine when awaited.
+
+    A task that waits for a slot may be cancelled before it has one; a coroutine
+    made for it by then would never be awaited, which Python warns of.
+    """
+
+    def __init__(self, make: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self.make = make
+
+    def __await__(self) -> Generator[Any, None, None]:
+        return self.make().__await__()
 
 
 def _trim(error: BaseException) -> None:

@@ -11,9 +11,10 @@ from typing import Any
 from langgraph.errors import GraphInterrupt
 
 from langgraph_alto._langgraph import PregelLoop, arun_with_retry
-from langgraph_alto.engine.ahead import Ahead, Run
+from langgraph_alto.engine.ahead import Ahead
 from langgraph_alto.engine.partial import Misprediction
 from langgraph_alto.engine.routes import AsyncGate, Gate
+from langgraph_alto.engine.run import Run
 from langgraph_alto.engine.slots import Slots
 from langgraph_alto.plan.plan import Plan
 
@@ -43,6 +44,7 @@ class TaskAhead(Ahead):
         self.stream = False
         self._context = copy_context()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._given_up: set[asyncio.Task[None]] = set()
         self._holding: set[Run] = set()
 
     def gate(self, run: Run) -> Gate:
@@ -54,7 +56,7 @@ class TaskAhead(Ahead):
     def discard(self, run: Run) -> None:
         self.mispredicted(run)
         if run.future is not None:
-            run.future.cancel()
+            self._give_up(run.future)
 
     def at_gate(self, run: Run, *, for_good: bool = False) -> None:
         super().at_gate(run, for_good=for_good)
@@ -115,10 +117,16 @@ class TaskAhead(Ahead):
         self.closed = True
         tasks = list(self._tasks)
         for task in tasks:
-            task.cancel()
+            self._give_up(task)
         if tasks:
             await asyncio.wait(tasks)
         self.forget()
+
+    def _give_up(self, task: asyncio.Task[None]) -> None:
+        # Once: a second time would cut off what a node does to clean up.
+        if task not in self._given_up:
+            self._given_up.add(task)
+            task.cancel()
 
     async def _execute(self, run: Run) -> None:
         try:

@@ -12,10 +12,11 @@ from typing import Any
 from langgraph.errors import GraphInterrupt
 
 from langgraph_alto._langgraph import PregelLoop, run_with_retry
-from langgraph_alto.engine.ahead import Ahead, Run
+from langgraph_alto.engine.ahead import Ahead
 from langgraph_alto.engine.partial import Misprediction
 from langgraph_alto.engine.pool import Pool
 from langgraph_alto.engine.routes import Gate
+from langgraph_alto.engine.run import Run
 from langgraph_alto.engine.slots import FIRST
 from langgraph_alto.plan.plan import Plan
 

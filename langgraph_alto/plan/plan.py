@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from langgraph_alto.plan.stages import Stage, conflicts, overlap, roots, route_conflicts
+from langgraph_alto.plan.stages import Stage, conflicts, roots
 
 
 class Trigger(Enum):
@@ -146,6 +146,23 @@ def compile_plan(
     def who(test: Callable[[Stage], bool]) -> int:
         return sum(1 << position for position, stage in enumerate(stages) if test(stage))
 
+    writers: dict[str | None, int] = {}
+    for position, stage in enumerate(stages):
+        for key in (None,) if stage.writes is None else stage.writes:
+            writers[key] = writers.get(key, 0) | 1 << position
+
+    def touching(later: Stage) -> int:
+        """The nodes that must not be unfinished when ``later`` runs."""
+        mask = writers.get(None, 0) if later.reads or later.mutates else 0
+        for key in later.read_keys:
+            mask |= writers.get(key, 0)
+        # Few nodes change things in place or use the store; the rest is done.
+        others = everything if later.mutates else mutators | (storing if later.uses_store else 0)
+        for position in bits(others & ~mask):
+            if conflicts(later, stages[position]):
+                mask |= 1 << position
+        return mask
+
     mutators = who(lambda stage: stage.mutates is None or bool(stage.mutates))
     storing = who(lambda stage: stage.uses_store)
     return Plan(
@@ -161,10 +178,7 @@ def compile_plan(
         deferred=named(
             name for nodes in triggers.values() for name, kind in nodes if kind is Trigger.DEFERRED
         ),
-        blockers=tuple(
-            who(lambda earlier, later=stage: conflicts(later, earlier))  # type: ignore[misc]
-            for stage in stages
-        ),
+        blockers=tuple(touching(stage) for stage in stages),
         # What a packet holds was made before it was sent, so only work that
         # changes objects in place, or shares the store, can still reach it.
         packet_blockers=tuple(
@@ -172,7 +186,15 @@ def compile_plan(
             for stage in stages
         ),
         route_blockers=tuple(
-            who(lambda earlier, later=stage: route_conflicts(later.routes, earlier))  # type: ignore[misc]
+            touching(
+                Stage(
+                    name=stage.name,
+                    inputs=frozenset(),
+                    reads=roots(frozenset().union(*(route.reads for route in stage.routes))),
+                    writes=frozenset(),
+                    mutates=frozenset(),
+                )
+            )
             for stage in stages
         ),
         ahead=who(lambda stage: stage.barrier is None),
@@ -199,6 +221,3 @@ def _aliased(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
         replace(stage, mutates=None) if stage.mutates and stage.name in sent else stage
         for stage in stages
     )
-
-
-__all__ = ["Join", "Plan", "Trigger", "bits", "compile_plan", "overlap", "roots"]

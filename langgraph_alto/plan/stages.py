@@ -154,15 +154,6 @@ def conflicts(later: Stage, earlier: Stage) -> bool:
     )
 
 
-def route_conflicts(routes: tuple[Route, ...], earlier: Stage) -> bool:
-    """Whether a router's reads must wait for ``earlier`` to finish."""
-    writes = None if earlier.writes is None else roots(earlier.writes)
-    return any(
-        overlap(roots(route.reads), writes) or overlap(roots(route.reads), earlier.mutates)
-        for route in routes
-    )
-
-
 def check_names(effects: Mapping[str, Effects], ordered: object, known: set[str]) -> None:
     """Refuse declarations about nodes the graph does not have.
 

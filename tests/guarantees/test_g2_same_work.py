@@ -16,7 +16,8 @@ import pytest
 from langgraph.graph import END, START, StateGraph
 
 from langgraph_alto.engine import making
-from langgraph_alto.engine.ahead import Ahead, Run
+from langgraph_alto.engine.ahead import Ahead
+from langgraph_alto.engine.run import Run
 from tests.guarantees.shapes import SHAPES
 from tests.guarantees.support import (
     Journal,

@@ -1,4 +1,4 @@
-"""Guesses that turn out wrong, where checking a task's own input is not enough."""
+"""Guesses and declarations that turn out wrong, where comparing inputs is not enough."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from langgraph.constants import START
 from langgraph.graph import StateGraph
 from langgraph.types import Send
 
-from langgraph_alto import wrap
+from langgraph_alto import Effects, wrap
 
 
 def extend(left: list[int], right: list[int]) -> list[int]:
@@ -65,10 +65,10 @@ def uneven(after: Callable[[Any], Any], reads: type[Any] = State) -> StateGraph[
     return graph
 
 
-async def same(graph: StateGraph[State]) -> Any:
+async def same(graph: StateGraph[State], **options: Any) -> Any:
     """Run a graph plain and wrapped; returns the state that both end with."""
     compiled: Any = graph.compile()
-    fast: Any = wrap(compiled, policy="speculative")
+    fast: Any = wrap(compiled, **options or {"policy": "speculative"})
     start = {"grown": [1], "flag": 0, "log": []}
     plain = await compiled.ainvoke(start)
     assert await fast.ainvoke({"grown": [1], "flag": 0, "log": []}) == plain
@@ -84,6 +84,42 @@ async def test_a_value_that_a_reducer_changes_in_place() -> None:
     graph = uneven(after)
     graph.add_edge("quick", "after")
     assert (await same(graph))["log"] == [2, "more"]
+
+
+def hides(state: State) -> Any:
+    try:
+        return state["flag"]
+    except:  # noqa: E722  -- as nodes and routers do
+        return None
+
+
+async def test_a_node_that_hides_a_refusal() -> None:
+    """Declared to read nothing, it reads what is not certain, and makes do without."""
+
+    async def after(state: State) -> dict[str, Any]:
+        return {"log": [hides(state)]}
+
+    graph = uneven(after)
+    graph.add_edge("quick", "after")
+    declared = {"after": Effects(reads=(), writes={"log"})}
+    assert (await same(graph, effects=declared))["log"] == [1, "more"]
+
+
+async def test_a_router_that_hides_a_refusal() -> None:
+    async def after(state: State) -> dict[str, Any]:
+        return {}
+
+    async def end(state: State) -> dict[str, Any]:
+        return {"log": ["end"]}
+
+    def choose(state: State) -> str:
+        return "end" if hides(state) else "__end__"
+
+    graph = uneven(after)
+    graph.add_node(end)
+    graph.add_edge("quick", "after")
+    graph.add_conditional_edges("after", choose, ["end", "__end__"])
+    assert (await same(graph))["log"] == ["more", "end"]
 
 
 @pytest.mark.parametrize("packet", [True, False])

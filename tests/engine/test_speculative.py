@@ -89,7 +89,7 @@ async def test_a_value_that_a_reducer_changes_in_place() -> None:
 def hides(state: State) -> Any:
     try:
         return state["flag"]
-    except:  # noqa: E722  -- as nodes and routers do
+    except:  # noqa: E722  -- as nodes do
         return None
 
 
@@ -103,23 +103,6 @@ async def test_a_node_that_hides_a_refusal() -> None:
     graph.add_edge("quick", "after")
     declared = {"after": Effects(reads=(), writes={"log"})}
     assert (await same(graph, effects=declared))["log"] == [1, "more"]
-
-
-async def test_a_router_that_hides_a_refusal() -> None:
-    async def after(state: State) -> dict[str, Any]:
-        return {}
-
-    async def end(state: State) -> dict[str, Any]:
-        return {"log": ["end"]}
-
-    def choose(state: State) -> str:
-        return "end" if hides(state) else "__end__"
-
-    graph = uneven(after)
-    graph.add_node(end)
-    graph.add_edge("quick", "after")
-    graph.add_conditional_edges("after", choose, ["end", "__end__"])
-    assert (await same(graph))["log"] == ["more", "end"]
 
 
 @pytest.mark.parametrize("packet", [True, False])

@@ -1,0 +1,253 @@
+"""The thread shell's bound: never exceeded, served by priority, and gone when closed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, Future, wait
+from typing import Any
+
+import pytest
+
+from langgraph_alto.engine.pool import Pool
+from langgraph_alto.engine.slots import FIRST
+
+SOON = 10
+"""Seconds after which a test gives up; nothing here takes any time."""
+
+
+@pytest.fixture
+def make() -> Iterator[Callable[[int], Pool]]:
+    """Makes pools; no thread of theirs may outlive the test."""
+    pools: list[Pool] = []
+
+    def one(limit: int) -> Pool:
+        pools.append(Pool(limit, name=f"pool-{id(pools)}"))
+        return pools[-1]
+
+    yield one
+    for pool in pools:
+        pool.close()
+    assert not [t for t in threading.enumerate() if t.name.startswith(f"pool-{id(pools)}")]
+
+
+class Gauge:
+    """How many calls run at once, and at most."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.now = self.most = 0
+
+    def __enter__(self) -> None:
+        with self.lock:
+            self.now += 1
+            self.most = max(self.most, self.now)
+
+    def __exit__(self, *_: object) -> None:
+        with self.lock:
+            self.now -= 1
+
+
+def held(pool: Pool) -> tuple[threading.Event, Future[Any]]:
+    """A call that runs until the event is set, and has begun."""
+    begun, end = threading.Event(), threading.Event()
+
+    def call() -> None:
+        begun.set()
+        assert end.wait(SOON)
+
+    future = pool.submit(FIRST, call)
+    assert begun.wait(SOON)
+    return end, future
+
+
+@pytest.mark.parametrize("limit", [1, 3])
+def test_at_most_so_many(make: Callable[[int], Pool], limit: int) -> None:
+    pool, gauge = make(limit), Gauge()
+
+    def call(number: int) -> int:
+        with gauge:
+            time.sleep(0.002)
+            return number
+
+    futures = [pool.submit((number % 2,), lambda n=number: call(n)) for number in range(20)]  # type: ignore[misc]
+    assert [future.result(SOON) for future in futures] == list(range(20))
+    assert gauge.most == limit
+    assert not pool.busy
+
+
+def test_lowest_priority_value_first(make: Callable[[int], Pool]) -> None:
+    """The superstep's own tasks, in order of arrival; then what runs ahead."""
+    pool = make(1)
+    end, _ = held(pool)
+    order: list[str] = []
+    futures = [
+        pool.submit(priority, lambda name=name: order.append(name))  # type: ignore[misc]
+        for name, priority in [
+            ("step 2", (1, -2)),
+            ("step 5", (1, -5)),
+            ("own", FIRST),
+            ("step 5 too", (1, -5)),
+            ("own too", FIRST),
+        ]
+    ]
+    assert pool.busy
+    end.set()
+    wait(futures, SOON)
+    assert order == ["own", "own too", "step 5", "step 5 too", "step 2"]
+
+
+def test_an_error_is_the_futures(make: Callable[[int], Pool]) -> None:
+    """Also one that is no ``Exception``; the thread goes on."""
+    pool = make(1)
+
+    def call() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        pool.submit(FIRST, call).result(SOON)
+    assert pool.submit(FIRST, lambda: 1).result(SOON) == 1
+    assert pool.running == 0
+
+
+def test_a_cancelled_call_does_not_run(make: Callable[[int], Pool]) -> None:
+    pool = make(1)
+    end, _ = held(pool)
+    ran: list[int] = []
+    gone = pool.submit(FIRST, lambda: ran.append(1))
+    next_ = pool.submit(FIRST, lambda: ran.append(2))
+    assert gone.cancel()
+    end.set()
+    next_.result(SOON)
+    assert ran == [2]
+    assert pool.running == 0
+
+
+def test_a_call_that_waits_does_not_count(make: Callable[[int], Pool]) -> None:
+    """Else the pool would be full of those that wait for the one it has no room for."""
+    pool, gauge = make(1), Gauge()
+    opened = threading.Event()
+
+    def waits() -> str:
+        with pool.blocked():
+            assert opened.wait(SOON)
+        return "went on"
+
+    def opens() -> None:
+        with gauge:
+            opened.set()
+
+    first = [pool.submit(FIRST, waits) for _ in range(3)]
+    pool.submit((1,), opens).result(SOON)
+    assert [future.result(SOON) for future in first] == ["went on"] * 3
+    assert pool.running == 0
+
+
+def test_a_call_that_waited_counts_again(make: Callable[[int], Pool]) -> None:
+    """It does not wait for a place of its own; whoever comes later waits for it."""
+    pool = make(1)
+    gate, back, end = threading.Event(), threading.Event(), threading.Event()
+
+    def waits() -> None:
+        with pool.blocked():
+            assert gate.wait(SOON)
+        back.set()
+        assert end.wait(SOON)
+
+    first = pool.submit(FIRST, waits)
+    while pool.running or not pool._threads:  # until it waits
+        time.sleep(0.001)
+    gate.set()
+    assert back.wait(SOON)
+    later = pool.submit(FIRST, lambda: None)
+    time.sleep(0.01)
+    assert not later.done()
+    end.set()
+    first.result(SOON)
+    later.result(SOON)
+
+
+def test_a_call_that_the_caller_runs_counts(make: Callable[[int], Pool]) -> None:
+    pool = make(1)
+    with pool.inline():
+        assert pool.busy
+        later = pool.submit(FIRST, lambda: 1)
+        time.sleep(0.01)
+        assert not later.running()
+        assert not later.done()
+    assert later.result(SOON) == 1
+
+
+def test_threads_are_kept_for_the_next_call(make: Callable[[int], Pool]) -> None:
+    pool = make(4)
+    for _ in range(10):
+        pool.submit(FIRST, lambda: None).result(SOON)
+        while not pool._idle:
+            time.sleep(0.001)
+    assert len(pool._threads) == 1
+
+
+def test_close_drops_what_waits_and_waits_for_what_runs(make: Callable[[int], Pool]) -> None:
+    pool = make(1)
+    end, running = held(pool)
+    waiting = pool.submit(FIRST, lambda: None)
+    seen: list[Future[Any]] = []
+    waiting.add_done_callback(seen.append)
+    closer = threading.Thread(target=pool.close)
+    closer.start()
+    with pytest.raises(CancelledError):
+        waiting.result(SOON)
+    assert seen == [waiting], "whoever waits for it is told"
+    assert closer.is_alive()
+    end.set()
+    closer.join(SOON)
+    assert not closer.is_alive()
+    assert running.done()
+    assert not running.cancelled()
+    assert not any(thread.is_alive() for thread in pool._threads)
+    with pytest.raises(RuntimeError, match="the pool is closed"):
+        pool.submit(FIRST, lambda: None)
+
+
+def test_close_twice_and_of_an_unused_pool(make: Callable[[int], Pool]) -> None:
+    pool = make(1)
+    pool.close()
+    pool.close()
+
+
+def test_many_at_once(make: Callable[[int], Pool]) -> None:
+    """Calls that submit, wait and fail, from several threads: all end, none too many run."""
+    pool, gauge = make(3), Gauge()
+    gate = threading.Event()
+
+    def call(number: int) -> int:
+        with gauge:
+            if number % 5 == 0:
+                raise ValueError(number)
+            time.sleep(0.0005)
+        if number % 3 == 0:
+            with pool.blocked():
+                assert gate.wait(SOON)
+        return number
+
+    futures: list[Future[int]] = []
+    lock = threading.Lock()
+
+    def submits(start: int) -> None:
+        for number in range(start, start + 25):
+            future = pool.submit((number % 4,), lambda n=number: call(n))  # type: ignore[misc]
+            with lock:
+                futures.append(future)
+
+    threads = [threading.Thread(target=submits, args=(25 * n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(SOON)
+    gate.set()
+    done, left = wait(futures, SOON)
+    assert not left
+    assert sum(future.exception() is not None for future in done) == 20
+    assert gauge.most <= 3
+    assert pool.running == 0

@@ -440,8 +440,12 @@ class Predictor:
             pending = (step.unfinished if step is not None else 0) | possible
             yield number, pending, possible
             possible = self._reach(pending)
-            deferred |= possible & self.plan.deferred
-            possible &= ~self.plan.deferred
+            if late := possible & self.plan.deferred:
+                deferred |= late
+                # A packet starts a deferred node as it does any other.
+                for node in bits(pending):
+                    late &= ~self.plan.sends[node]
+                possible &= ~late
             if self.plan.joins:
                 arrived |= pending
                 for join in self.plan.joins:

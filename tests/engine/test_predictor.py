@@ -566,6 +566,26 @@ def test_a_deferred_node_cannot_come_beside_a_task_that_an_edge_starts() -> None
     assert play.finish("b@2") == ["c@3"]
 
 
+def test_a_packet_to_a_deferred_node_is_not_deferred() -> None:
+    """``slow`` may send one, which runs at 2 and writes what ``c`` reads at 3.
+
+    START --> slow ==> z/x (deferred)
+    START --> a --> b --> c[x]
+    """
+    of = graph(
+        slow=node(sends="z"),
+        a=node("b"),
+        b=node("c"),
+        c=node(reads="x"),
+        z=node(defer=True, writes="x"),
+    )
+    play = Play(of, "slow a")
+    play.finish("a@1")
+    assert play.finish("b@2") == []
+    assert play.finish("slow@1", send="z:1") == ["z:1@2"]
+    assert play.finish("z:1@2", x=[1]) == ["c@3"]
+
+
 # -- interrupts, limits, failures -------------------------------------------------
 
 

@@ -563,7 +563,7 @@ class Predictor:
 def _as_is(stage: Stage, plan: Plan) -> tuple[str, ...]:
     """The keys a node must be given as the real channel holds them, not as a copy does."""
     reads = stage.read_keys.union(*(route.reads for route in stage.routes))
-    changes = {path[0] for path in stage.mutates or ()}
+    changes = reads if stage.mutates is None else {path[0] for path in stage.mutates}
     return tuple((reads - plan.safe_reducers) | (changes - plan.kept))
 
 

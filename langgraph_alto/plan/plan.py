@@ -153,11 +153,12 @@ def compile_plan(
 
     def touching(later: Stage) -> int:
         """The nodes that must not be unfinished when ``later`` runs."""
-        mask = writers.get(None, 0) if later.reads or later.mutates else 0
+        changes = later.mutates != frozenset()  # also where it is not known what
+        mask = writers.get(None, 0) if later.reads or changes else 0
         for key in later.read_keys:
             mask |= writers.get(key, 0)
         # Few nodes change things in place or use the store; the rest is done.
-        others = everything if later.mutates else mutators | (storing if later.uses_store else 0)
+        others = everything if changes else mutators | (storing if later.uses_store else 0)
         for position in bits(others & ~mask):
             if conflicts(later, stages[position]):
                 mask |= 1 << position
@@ -182,7 +183,9 @@ def compile_plan(
         # What a packet holds was made before it was sent, so only work that
         # changes objects in place, or shares the store, can still reach it.
         packet_blockers=tuple(
-            everything if stage.mutates else mutators | (storing if stage.uses_store else 0)
+            everything
+            if stage.mutates != frozenset()
+            else mutators | (storing if stage.uses_store else 0)
             for stage in stages
         ),
         route_blockers=tuple(

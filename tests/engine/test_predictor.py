@@ -238,6 +238,33 @@ def test_changes_in_place() -> None:
     assert play.finish("slow@1") == ["b@2", "w:1@2"]
 
 
+def test_a_packet_to_a_node_that_changes_it() -> None:
+    """What ``w`` is sent may be an object that ``slow`` is reading.
+
+    START --> slow[topic]
+    START --> a ==> w (changes what it is sent)
+    """
+    of = graph(slow=node(reads="topic"), a=node(sends="w"), w=node(mutates="topic.notes"))
+    play = Play(of, "slow a")
+    assert play.finish("a@1", send="w:1") == []
+    assert play.finish("slow@1") == ["w:1@2"]
+
+
+def test_a_change_in_place_is_made_to_the_real_object() -> None:
+    """A list that ``a`` has added to exists only in a copy so far: not ``b``'s to change.
+
+    START --> slow
+    START --> a/x --> b (changes x)
+    """
+    for mutates in ("x", ANY):
+        b = node(reads="x", mutates=mutates)
+        play = Play(graph(slow=SLOW, a=node("b", writes="x"), b=b), "slow a")
+        assert play.finish("a@1", x=[1]) == []
+        play.finish("slow@1")
+        assert play.commit() == ["b@2"]
+        assert play.adopted() == []
+
+
 def test_the_store_is_shared() -> None:
     """
     START --> slow (store)

@@ -74,6 +74,14 @@ class Facts:
         calls_tasks: Whether it may call a ``@task`` function.
         uses_store: Whether it may touch the run's store.
         doubts: One entry for each fact that is ``None``, at least.
+        stores: Top-level keys it may set or delete on the input it is given.
+            LangGraph makes that afresh for each task, except the payload of a
+            ``Send``; ``None``: any.
+        shares: Pairs of state keys, each in alphabetical order, that may hold a
+            common mutable object because of what it returns or stores in place;
+            ``None``: any.
+        sends_share: State keys whose objects the payloads of its ``Send`` objects
+            may hold; ``None``: any.
     """
 
     reads: frozenset[Path] | None
@@ -84,3 +92,6 @@ class Facts:
     calls_tasks: bool = False
     uses_store: bool = False
     doubts: tuple[Doubt, ...] = ()
+    stores: frozenset[str] | None = None
+    shares: frozenset[tuple[str, str]] | None = None
+    sends_share: frozenset[str] | None = None

@@ -18,51 +18,19 @@ import sys
 import textwrap
 import types
 import warnings
-from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel
 from typing_extensions import TypedDict
 
 from langgraph_alto.plan.analysis import analyse_node
 from langgraph_alto.plan.effects import Facts, Path
+from tests.plan import programs
+from tests.plan.programs import Note, Topic
 
 _serial = itertools.count()
-
-
-class Note(BaseModel):
-    text: str = "t"
-    tags: list[str] = []
-
-    def rename(self, text: str) -> None:
-        self.text = text
-
-    def first(self) -> Any:
-        return self.tags[0] if self.tags else None
-
-    @property
-    def loud(self) -> str:
-        return self.text.upper()
-
-    def all_tags(self) -> list[str]:
-        return self.tags
-
-
-@dataclass
-class Topic:
-    title: str = "title"
-    notes: list[Note] = field(default_factory=list)
-    meta: dict[str, Any] = field(default_factory=dict)
-
-    def add(self, note: Any) -> Any:
-        self.notes.append(note)
-        return note
-
-    def grow(self) -> None:
-        self.meta["size"] = len(self.notes)
 
 
 class State(TypedDict, total=False):
@@ -139,6 +107,17 @@ EXPRESSIONS = (
     "list(itertools.chain({0}, {0}))", "[f() for f in [lambda: {0}]][0]", "{0}[-1]", "g",
     "functools.partial(same, {0})()", "collections.deque({0})", "({0}, 1)[0]", "{0}[0]['y']",
     "Both({0}).tags", "Both({0})", "Both({0}).first()", "(await_({0}))", "{0} or []", "choose({0})",
+    "Sly({0})", "Sly({0})[0]", "[i for i in Sly({0})]", "Sly({0})(1)", "Sly({0}).notes", "1 + Sly({0})",
+    "str(Sly({0}))", "f'{{Sly({0})}}'", "Sly({0}) == 1", "1 in Sly({0})", "len(Sly({0}))", "Sly({0}) or 1",
+    "{0}.model_copy()", "{0}.model_copy(update={{'tags': []}})", "{0}.model_copy(deep=True)",
+    "dataclasses.replace({0}, title='x')", "dataclasses.replace({0}, meta={{}}).notes", "single({0})",
+    "[i for i in Iter({0})]", "next(Iter({0}))", "Meta.take()", "Meta().prop", "SPACE.x", "{0}.union({0})",
+    "collections.Counter({0})", "collections.defaultdict(list, {0})", "collections.OrderedDict({0})",
+    "list(itertools.accumulate({0}, same))", "list(itertools.starmap(both, [({0}, 1)]))", "heapq.nlargest(1, {0})",
+    "random.choice({0})", "copy.copy({0}).notes", "copy.copy({0})[0]", "{0}.copy().get('x')",
+    "collections.ChainMap({0})['x']", "types.SimpleNamespace(x={0}).x", "types.MappingProxyType({0})['x']",
+    "list(itertools.islice({0}, 1))", "list(itertools.pairwise({0}))[0][0]", "{0}.__class__", "{0}.__getitem__(0)",
+    "{0}.values()", "operator.attrgetter('tags')({0})", "operator.methodcaller('get', 'x')({0})", "(yield_({0}))",
     "[{0}, 1].pop(0)", "{{'x': {0}}}.popitem()[1]", "{{1: {0}}}[1]", "{{**{0}, 'x': 1}}",
 )  # fmt: skip
 PAIRS = (
@@ -168,6 +147,11 @@ SIMPLE = (
     "list.append({n}, {0})", "dict.update({n}, x={0})", "{n}['x'].append({0})", "bisect.insort({n}, 1)",
     "list(map(lambda i: i.update(x={0}), {n}))", "{n} = {{'x': {n}}}", "Both({n}).tags.append({0})",
     "Both({n}).push({0})", "{n}.sort(key=lambda i: i.append(1))", "Note.rename({n}, {0})",
+    "{n} = Sly({n})", "{n} << {0}", "{n} == {0}", "Meta.put({0})", "SPACE.x = {0}", "SPACE.x.append(1)",
+    "Meta.take().append(1)", "Meta().prop.append(1)", "same.held = {0}", "same.held.append(1)",
+    "{n} = type('T', (), {{'held': {0}}})", "{n}.held.append(1)", "q = {n}.append\nq({0})", "hold({0})",
+    "hold.held.append({0})", "exec_({n})", "{n} = collections.defaultdict(lambda: {0})", "{n}['new'].append(1)",
+    "{n}.x = {0}", "{n}.x.append(1)", "{n} = types.SimpleNamespace(x={0})", "{n} = types.SimpleNamespace()",
     "getattr({n}, 'append')({0})", "{n}.extend([{0}])", "{n}.insert(0, {0})", "apply({n}.append, {0})",
     "apply(lambda i: i.append(1), {0})", "vars({n})['text'] = {0}", "{n}.__dict__.update(text={0})",
 )  # fmt: skip
@@ -187,6 +171,15 @@ BLOCKS = (
     "while {n}:\n{1}\n    break",
     "for i in [1, 2]:\n{1}\n    if i == 2:\n        continue\n{2}",
     "with ctx({0}) as {n}:\n{1}",
+    "with Sly({0}) as {n}:\n{1}",
+    "for {n} in Iter({0}):\n{1}",
+    "class Local:\n    def __init__(self, p): self.p = p\n    def run(self): self.p.append(1)\nlocal = Local({0})\nlocal.run()\nif True:\n{1}",
+    "class Local: pass\nlocal = Local()\nlocal.x = {0}\nlocal.x.append(1)\nif True:\n{1}",
+    "@same\ndef inner(p=None):\n    {n}.append(1)\n    return p\n{n} = inner({0})\nif True:\n{1}",
+    "async def inner():\n{1}\n    return {n}\ntry: inner().send(None)\nexcept StopIteration as stop: {n} = stop.value",
+    "def inner(p, *r, k=None, **o):\n    {n} = [p, *r, k, *o.values()]\n    {n}[-1].append(1)\n    return {n}\n{n} = inner({0}, {n}, z=u)\nif True:\n{1}",
+    "try:\n{1}\n    {n} = {0}\nfinally:\n    {n}.append(1)",
+    "for {n} in {0}:\n    if {n}: continue\n{1}\n    {n}.append(1)",
     "with contextlib.suppress(Exception):\n{1}\n{2}",
     "match {0}:\n    case {{'x': {n}, **u}}:\n{1i}\n    case [{n}, *u]:\n{2i}\n    case {n}:\n        pass",
     "match {0}:\n    case Topic(notes={n}) | Note(tags={n}):\n{1i}\n    case list({n}):\n{2i}",
@@ -258,84 +251,18 @@ class Grammar:
         lines.extend(self.statement() for _ in range(self.random.randint(1, 4)))
         form = self.random.choice(RETURNS)
         lines.append(form.format(self.expression(), self.expression()))
-        return f"{HEADER}\ndef node(state):\n{indent(chr(10).join(lines))}\n"
+        return f"def node(state):\n{indent(chr(10).join(lines))}\n"
 
 
 def indent(text: str) -> str:
     return textwrap.indent(text, "    ")
 
 
-HEADER = """
-import asyncio, bisect, collections, contextlib, copy, dataclasses, functools, heapq, itertools
-import operator, random
-KEY = "x"
-LOG = []
-def same(p): return p
-TABLE = {"f": same, "g": len}
-def pick(p): return p[0]
-def wrap(fn):
-    @functools.wraps(fn)
-    def inner(*args, **kwargs): return fn(*args, **kwargs)
-    return inner
-@wrap
-def wrapf(p): return p
-def gather(*parts): return list(parts)
-def kw(*, p=None, **rest): return p
-def star(first=None, *rest): return first if first is not None else rest
-def both(p, q): return p
-def part(p): return functools.partial(both, p)(None)
-def rec(p, depth): return p if depth == 0 else rec(p, depth - 1)
-def later(p):
-    def run(): return p
-    return run
-def gen(p):
-    for i in p: yield i
-def push(p, q): p.append(q)
-def bump(p):
-    for i in p: i["x"] = 5
-def fill(p, q):
-    p["x"] = q
-    return q
-op = operator.itemgetter("x")
-class Box:
-    def __init__(self, held): self.held = held
-    def get(self): return self.held
-BOX = Box(None)
-@contextlib.contextmanager
-def ctx(p): yield p
-@functools.lru_cache
-def memo(p): return p
-def await_(p):
-    async def wait(): return p
-    async def main(): return (await asyncio.gather(wait(), wait()))[0]
-    coroutine = main()
-    try:
-        while True: coroutine.send(None)
-    except StopIteration as stop: return stop.value
-    except BaseException: return p
-def choose(p):
-    if isinstance(p, dict): return p.get("x")
-    try: return p.tags
-    except AttributeError: pass
-    return p
-def apply(fn, p): return fn(p)
-@dataclasses.dataclass
-class Both:
-    tags: object
-    def first(self): return self.tags[0]
-    def push(self, p): self.tags.append(p)
-KEPT = None
-def remember(p):
-    global KEPT
-    KEPT = p
-def remembered(): return KEPT
-"""
-
-
 def load(text: str) -> types.FunctionType | None:
     file = f"<program {next(_serial)}>"
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
-    scope: dict[str, Any] = {"__name__": __name__, "Topic": Topic, "Note": Note}
+    scope: dict[str, Any] = dict(vars(programs))
+    programs.reset()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SyntaxWarning)
         try:
@@ -455,10 +382,10 @@ def check(text: str, schema: object) -> Facts | None:
     happened = {p for k in full for p in changes(before[k], full[k], (k,))}
     if facts.mutates is not None:
         missed = {p for p in happened if not any(p[: len(m)] == m for m in facts.mutates)}
-        assert not missed, f"mutates {missed}, foreseen {facts.mutates}\n{text[len(HEADER) :]}"
+        assert not missed, f"mutates {missed}, foreseen {facts.mutates}\n{text}"
     if facts.writes is not None and isinstance(result, dict):
         extra = {str(k) for k in result} - facts.writes
-        assert not extra, f"writes {extra}, foreseen {facts.writes}\n{text[len(HEADER) :]}"
+        assert not extra, f"writes {extra}, foreseen {facts.writes}\n{text}"
     if facts.reads is not None:
         again = load(text)
         assert again is not None
@@ -466,13 +393,9 @@ def check(text: str, schema: object) -> Facts | None:
         try:
             result2, error2 = run(again, dict(clean))
         except PoisonTouchedError:
-            raise AssertionError(f"reads more than {facts.reads}\n{text[len(HEADER) :]}") from None
-        assert error2 == error, (
-            f"{error} became {error2}, reads {facts.reads}\n{text[len(HEADER) :]}"
-        )
-        assert shape(result2) == picture, (
-            f"another result, reads {facts.reads}\n{text[len(HEADER) :]}"
-        )
+            raise AssertionError(f"reads more than {facts.reads}\n{text}") from None
+        assert error2 == error, f"{error} became {error2}, reads {facts.reads}\n{text}"
+        assert shape(result2) == picture, f"another result, reads {facts.reads}\n{text}"
     return facts
 
 

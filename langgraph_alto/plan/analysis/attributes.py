@@ -8,16 +8,20 @@ import inspect
 import types
 
 from langgraph_alto.plan.analysis import hints
+from langgraph_alto.plan.analysis.dunders import run_special
 from langgraph_alto.plan.analysis.machine import Machine, wrap
 from langgraph_alto.plan.analysis.reach import cell_node, change, child, escape, inner, see
+from langgraph_alto.plan.analysis.source import is_library_module
 from langgraph_alto.plan.analysis.values import (
     NOTHING,
     OPAQUE,
     PLAIN,
     UNKNOWN,
+    USER_OPAQUE,
     Alloc,
     Args,
     Const,
+    Func,
     Method,
     Obj,
     Opaque,
@@ -55,12 +59,14 @@ def get_attribute(
             if name == "store":
                 machine.rec.uses_store = True
             found |= one(Method(atom, name)) if calling else one(atom)
+            found |= machine.kept_real(atom.site, name)
         elif isinstance(atom, Super):
             found |= _super_attribute(machine, atom, name, node)
         elif isinstance(atom, (Const, Plain)):
             found |= one(Method(atom, name)) if calling else PLAIN
         else:
             found |= one(Method(atom, name)) if calling else OPAQUE
+            found |= machine.kept_real(0, name)
     return found
 
 
@@ -102,6 +108,8 @@ def _root_attribute(machine: Machine, ref: Ref, name: str) -> Value:
 
 def _cell_attribute(machine: Machine, atom: Alloc, name: str, calling: bool) -> Value:
     cell = machine.cell(atom)
+    if name == "__class__":
+        return OPAQUE if cell.cls is None else one(Obj(cell.cls))
     if cell.kind in ("instance", "command", "send"):
         found = cell.fields.get(name, NOTHING) | cell.rest
         attribute = UNKNOWN if cell.cls is None else hints.static(cell.cls, name)
@@ -109,6 +117,8 @@ def _cell_attribute(machine: Machine, atom: Alloc, name: str, calling: bool) -> 
             found |= machine.apply(machine, wrap(attribute.fget), Args([one(atom)]), cell_node())
         elif attribute is not UNKNOWN and not callable(attribute):
             found |= wrap(attribute) if not hasattr(attribute, "__get__") else OPAQUE
+        if attribute is UNKNOWN and name not in cell.fields:
+            found |= run_special(machine, one(atom), "__getattr__", [wrap(name)], cell_node())
         if calling or callable(attribute) or hasattr(attribute, "__get__"):
             found |= one(Method(atom, name))
         return found or OPAQUE
@@ -119,9 +129,12 @@ def _cell_attribute(machine: Machine, atom: Alloc, name: str, calling: bool) -> 
 def real_attribute(machine: Machine, obj: object, name: str, node: ast.AST, calling: bool) -> Value:
     """An attribute of a real object, found without running its code."""
     kept = machine.kept_real(obj, name)
+    if name == "__class__":
+        return one(Obj(type(obj)))
     if isinstance(obj, types.ModuleType):
         if name in vars(obj):
-            return kept | see(machine, vars(obj)[name])
+            found = vars(obj)[name]
+            return kept | see(machine, found) | (USER_OPAQUE if found is None else NOTHING)
         return kept | OPAQUE
     try:
         attribute = inspect.getattr_static(obj, name)
@@ -137,10 +150,11 @@ def real_attribute(machine: Machine, obj: object, name: str, node: ast.AST, call
         return kept | machine.apply(machine, wrap(attribute.fget), Args([one(Obj(obj))]), node)
     if isinstance(attribute, staticmethod):
         return kept | see(machine, attribute.__func__)
+    if attribute is None or _rebinds(_class_of(obj), name):
+        # Filled in later, or changed now and then.
+        kept |= USER_OPAQUE
     own = getattr(obj, "__dict__", None)
     if isinstance(own, dict) and own.get(name, UNKNOWN) is attribute:
-        if isinstance(attribute, (str, int, float)) and _rebinds(_class_of(obj), name):
-            return kept | PLAIN
         return kept | see(machine, attribute)
     if isinstance(attribute, types.MemberDescriptorType):
         try:
@@ -162,6 +176,8 @@ def _rebinds(cls: type, name: str) -> bool:
     from langgraph_alto.plan.analysis.source import source_of
 
     for base in cls.__mro__:
+        if is_library_module(base.__module__):
+            continue
         for method_name, method in base.__dict__.items():
             if method_name in ("__init__", "__post_init__", "__new__"):
                 continue
@@ -217,8 +233,10 @@ def set_attribute(machine: Machine, base: Value, name: str, value: Value) -> Non
                 machine.keep(atom.path, None, value)
         elif isinstance(atom, Alloc):
             machine.put(machine.cells[atom.site], name, value)
+            run_special(machine, one(atom), "__setattr__", [wrap(name), value], cell_node())
         elif isinstance(atom, Obj):
             machine.keep_real(atom.obj, name, value)
             escape(machine, value, lambda: f"the state is stored in `{name}` of an object")
-        else:
+        elif isinstance(atom, (Opaque, Func)):
+            machine.keep_real(atom.site if isinstance(atom, Opaque) else 0, name, value)
             escape(machine, value, lambda: f"the state is stored in `{name}` of an object")

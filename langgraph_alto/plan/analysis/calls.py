@@ -13,6 +13,7 @@ import contextlib
 import functools
 import operator
 import types
+from collections.abc import Mapping
 
 from langgraph_alto.plan.analysis import copies, hints, library, methods, reflection
 from langgraph_alto.plan.analysis.attributes import get_attribute
@@ -24,7 +25,7 @@ from langgraph_alto.plan.analysis.items import get_item
 from langgraph_alto.plan.analysis.machine import MAX_DEPTH, Machine, wrap
 from langgraph_alto.plan.analysis.registry import model_of
 from langgraph_alto.plan.analysis.scopes import bindings
-from langgraph_alto.plan.analysis.source import is_library_file, source_of
+from langgraph_alto.plan.analysis.source import is_library_code, is_library_module, source_of
 from langgraph_alto.plan.analysis.unseen import call_unseen, describe
 from langgraph_alto.plan.analysis.values import (
     NOTHING,
@@ -59,6 +60,8 @@ def apply(machine: Machine, callee: Value, args: Args, node: ast.AST) -> Value:
             found |= _call_cell(machine, atom, args, node)
         elif isinstance(atom, Ref):
             machine.read(one(atom), lambda: "the state is called")
+            if not hints.classes(atom.hint) or hints.member(atom.hint, "__call__").kind == "method":
+                machine.mutate(one(atom), "calling it may change it", certain=False)
             found |= call_unseen(machine, args, "a callable kept in the state", node, user=True)
         elif isinstance(atom, Opaque):
             found |= call_unseen(machine, args, describe(node), node, user=atom.user, fills=True)
@@ -135,7 +138,9 @@ def call_object(machine: Machine, obj: object, args: Args, node: ast.AST) -> Val
     if isinstance(call, types.FunctionType):
         return call_function(machine, call, merged(Args([one(Obj(obj))]), args), node)
     name = (str(getattr(obj, "__module__", "")).lstrip("_"), str(getattr(obj, "__name__", "")))
-    return call_unseen(machine, args, describe(node), node, user=False, name=name)
+    # Compiled code of the user's is not seen either.
+    user = callable(obj) and bool(name[0]) and not is_library_module(name[0])
+    return call_unseen(machine, args, describe(node), node, user=user, name=name)
 
 
 _CACHED = type(functools.lru_cache(len))
@@ -175,15 +180,19 @@ def call_function(
     """Call a real Python function, following it if that is worth while."""
     file = function.__code__.co_filename
     label = describe(node) if isinstance(node, ast.Call) else function.__qualname__
-    foreign = is_library_file(file)
+    foreign = is_library_code(function)
     key = ((function.__module__ or "").lstrip("_"), function.__name__)
     if foreign and key in ARGUMENT_MUTATORS:
         return call_unseen(machine, args, label, node, user=False, name=key)
     own = bool(machine.stack) and machine.frame.scope.file == file
     if foreign and not own and machine.stack:
         found = call_unseen(machine, args, label, node, user=False, name=key)
-        wrapped = getattr(function, "__wrapped__", None)
-        return found if wrapped is None else found | call_object(machine, wrapped, args, node)
+        if "." in function.__qualname__ and "<locals>" not in function.__qualname__:
+            # `Model.method(thing)` is `thing.method()`.
+            found |= methods.call_unbound(machine, function.__name__, args, node)
+        for inner in _inside(function):
+            found |= call_object(machine, inner, args, node)
+        return found
     source = source_of(function)
     if source is None or _depth(machine) >= MAX_DEPTH:
         return call_unseen(machine, args, label, node, user=not foreign, name=key)
@@ -196,6 +205,18 @@ def call_function(
         node,
         defaults_of(function),
     )
+
+
+def _inside(function: types.FunctionType) -> list[object]:
+    """The functions that a library's wrapper of a function runs."""
+    found: list[object] = []
+    registry = function.__dict__.get("registry")
+    if isinstance(registry, Mapping):
+        # `functools.singledispatch`
+        found.extend(registry.values())
+    elif "__wrapped__" in function.__dict__:
+        found.append(function.__dict__["__wrapped__"])
+    return found
 
 
 def scope_of(function: types.FunctionType, library: bool) -> Scope:

@@ -83,9 +83,17 @@ LIST_ONLY: Final = frozenset("append extend insert pop remove clear reverse".spl
 """Mutators of lists, and of nothing that slices into views."""
 
 COPIES: Final = frozenset(
-    "copy __copy__ union intersection difference symmetric_difference".split()
+    "copy __copy__ model_copy _replace union intersection difference symmetric_difference".split()
 )
 """Methods that make a new container of the same elements."""
+
+SHARING: Final = frozenset(
+    """
+    choice choices sample nlargest nsmallest heappop heappushpop heapreplace merge
+    trim_messages filter_messages convert_to_messages add_messages nullcontext closing aclosing
+    """.split()
+)
+"""Library functions whose result holds objects of their arguments."""
 
 BUILTIN: Final = frozenset(
     name for cls in (str, bytes, list, tuple, dict, set, int, float) for name in dir(cls)

@@ -8,6 +8,7 @@ import types
 import typing
 
 from langgraph_alto.plan.analysis import hints
+from langgraph_alto.plan.analysis.dunders import is_generated
 from langgraph_alto.plan.analysis.library import new_dict
 from langgraph_alto.plan.analysis.machine import Machine, wrap
 from langgraph_alto.plan.analysis.reach import escape
@@ -54,7 +55,7 @@ def construct(machine: Machine, cls: type, args: Args, node: ast.AST) -> Value:
         return value
     for name in ("__init__", "__post_init__", "model_post_init"):
         method = hints.static(cls, name)
-        if isinstance(method, types.FunctionType) and not _generated(method):
+        if isinstance(method, types.FunctionType) and not is_generated(method):
             given = args if name == "__init__" else Args(star=OPAQUE)
             full = Args([value, *given.pos], given.star, given.kw, given.kwstar)
             machine.apply(machine, wrap(method), full, node)
@@ -63,11 +64,6 @@ def construct(machine: Machine, cls: type, args: Args, node: ast.AST) -> Value:
 
 def _usual_meta(meta: type) -> bool:
     return is_library_module(meta.__module__)
-
-
-def _generated(method: types.FunctionType) -> bool:
-    """Whether a method was written by a dataclass or a library, not by the user."""
-    return method.__code__.co_filename == "<string>" or is_library_module(method.__module__ or "")
 
 
 def _construct_special(

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import ast
 import copy
+import dataclasses
 import types
-import typing
 
 from langgraph_alto.plan.analysis import hints
 from langgraph_alto.plan.analysis.items import elements
 from langgraph_alto.plan.analysis.machine import Machine
-from langgraph_alto.plan.analysis.reach import escape, inner, see
+from langgraph_alto.plan.analysis.reach import child, escape, inner, see
 from langgraph_alto.plan.analysis.registry import model
 from langgraph_alto.plan.analysis.values import (
     NOTHING,
     OPAQUE,
     Alloc,
     Args,
+    Atom,
     Cell,
     Const,
+    Kind,
     Obj,
     Ref,
     Value,
@@ -65,31 +67,50 @@ def spread(machine: Machine, cell: Cell, source: Value, node: ast.AST, how: str)
                 machine.put_rest(cell, OPAQUE)
 
 
-@model(copy.copy)
-def _copy(machine: Machine, args: Args, node: ast.AST) -> Value:
-    escape(machine, args.get(0), lambda: "the whole state is copied")
+def shallow(machine: Machine, atom: Atom, node: ast.AST) -> Value:
+    """A new object of the same kind that shares all that is in it."""
+    if isinstance(atom, Alloc):
+        source = machine.cell(atom)
+        value, cell = machine.alloc(source.kind, node, ("copy", id(source.cls)))
+        cell.cls, cell.exact = source.cls, source.exact
+        for key, each in tuple(source.fields.items()):
+            machine.put(cell, key, each)
+        machine.put_rest(cell, source.rest)
+        if source.open:
+            machine.loosen(cell)
+        return value
+    if not isinstance(atom, Ref):
+        return one(atom)
+    found = hints.classes(atom.hint)
+    names = hints.fields(found[0]) if len(found) == 1 and atom.path else None
+    if names is not None and not hints.is_typed_dict(found[0]):
+        value, cell = machine.alloc("instance", node, ("copy", id(found[0])))
+        cell.cls = found[0]
+        for name, hint in names.items():
+            machine.put(cell, name, child(machine, atom, name, hint))
+        return value
+    kind: Kind = "state" if not atom.path else "dict" if hints.is_mapping(atom.hint) else "list"
+    value, cell = machine.alloc(kind, node, "copy")
+    cell.exact = False
+    machine.put_rest(cell, inner(machine, atom, hints.item(atom.hint, None)))
+    machine.loosen(cell)
+    return value
+
+
+@model(copy.copy, getattr(copy, "replace", None), dataclasses.replace)
+def copied(machine: Machine, args: Args, node: ast.AST) -> Value:
+    """``copy(x)`` and ``replace(x, a=1)``."""
+    escape(machine, args.everything(), lambda: "the whole state is copied")
     found = NOTHING
     for atom in args.get(0):
-        if isinstance(atom, Ref):
-            each = inner(machine, atom)
-            kind: typing.Literal["state", "list"] = "state" if not atom.path else "list"
-            value, cell = machine.alloc(kind, node, "copy")
-            cell.exact = False
-            machine.put_rest(cell, each)
-            machine.loosen(cell)
-            found |= value
-        elif isinstance(atom, Alloc):
-            source = machine.cell(atom)
-            value, cell = machine.alloc(source.kind, node, ("copy", id(source.cls)))
-            cell.cls, cell.exact = source.cls, source.exact
-            for key, each in tuple(source.fields.items()):
-                machine.put(cell, key, each)
-            machine.put_rest(cell, source.rest)
-            if source.open:
-                machine.loosen(cell)
-            found |= value
-        else:
-            found |= one(atom)
+        found |= shallow(machine, atom, node)
+    for atom in found:
+        if not isinstance(atom, Alloc):
+            continue
+        cell = machine.cell(atom)
+        for name, each in args.kw.items():
+            machine.put(cell, name, each)
+        machine.put_rest(cell, args.kwstar)
     return found
 
 

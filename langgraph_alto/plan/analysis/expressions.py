@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from langgraph_alto.plan.analysis.attributes import get_attribute, set_attribute
 from langgraph_alto.plan.analysis.copies import spread
+from langgraph_alto.plan.analysis.dunders import run_special
 from langgraph_alto.plan.analysis.frames import Frame
 from langgraph_alto.plan.analysis.items import elements, get_item, set_item, slice_of, unpack
 from langgraph_alto.plan.analysis.machine import Machine, covers
@@ -45,7 +46,14 @@ def evaluate(machine: Machine, frame: Frame, node: ast.expr) -> Value:
 
 def test(machine: Machine, frame: Frame, node: ast.expr) -> None:
     """Evaluate for truth."""
-    machine.read(evaluate(machine, frame, node), lambda: "the whole state is tested")
+    tested(machine, evaluate(machine, frame, node), node)
+
+
+def tested(machine: Machine, value: Value, node: ast.AST) -> None:
+    """A value is looked at for truth."""
+    machine.read(value, lambda: "the whole state is tested")
+    for name in ("__bool__", "__len__"):
+        run_special(machine, value, name, [], node)
 
 
 def _constant(machine: Machine, frame: Frame, node: ast.Constant) -> Value:
@@ -103,7 +111,7 @@ def _boolean(machine: Machine, frame: Frame, node: ast.BoolOp) -> Value:
     is_or = isinstance(node.op, ast.Or)
     for part in heads:
         value = evaluate(machine, frame, part)
-        machine.read(value, lambda: "the whole state is tested")
+        tested(machine, value, part)
         found |= frozenset(
             a for a in value if not (isinstance(a, Const) and bool(a.value) is not is_or)
         )

@@ -40,6 +40,7 @@ _SCALARS = (
     decimal.Decimal,
     uuid.UUID,
 )
+_STAND_IN = "__alto_partial__"
 _WRAPPERS = frozenset(("Required", "NotRequired", "ReadOnly", "Final", "ClassVar"))
 
 MemberKind = Literal["field", "property", "method", "library", "unknown"]
@@ -272,7 +273,8 @@ def lineage(cls: type) -> tuple[type, ...] | None:
         if len(found) > _MAX_SUBCLASSES:
             return None
         kin: list[type] = type.__subclasses__(known)
-        found.extend(c for c in kin if c not in found)
+        # The engine's own subclasses stand in for the state; they do what it does.
+        found.extend(c for c in kin if c not in found and _STAND_IN not in c.__dict__)
     return tuple(found)
 
 

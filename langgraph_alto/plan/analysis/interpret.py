@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 
 from langgraph_alto.plan.analysis.attributes import get_attribute, set_attribute
 from langgraph_alto.plan.analysis.definitions import define_function, import_modules, import_names
+from langgraph_alto.plan.analysis.dunders import run_special
 from langgraph_alto.plan.analysis.expressions import bind, evaluate, test
 from langgraph_alto.plan.analysis.frames import Frame, Jumps
 from langgraph_alto.plan.analysis.items import elements, get_item, set_item, slice_of
@@ -338,6 +339,7 @@ def _delete_target(machine: Machine, frame: Frame, target: ast.expr) -> None:
         base = evaluate(machine, frame, target.value)
         key = evaluate(machine, frame, target.slice)
         use(machine, key, "is used as a key")
+        run_special(machine, base, "__delitem__", [key], target)
         refs = frozenset(a for a in base if isinstance(a, Ref))
         set_item(machine, refs, key, NOTHING)
 
@@ -394,5 +396,6 @@ _HANDLERS: dict[type[ast.stmt], Callable[..., None]] = {
     ast.Nonlocal: _nothing,
     ast.Pass: _nothing,
 }
-if hasattr(ast, "TryStar"):
-    _HANDLERS[ast.TryStar] = _try
+for _name, _handler in (("TryStar", _try), ("TypeAlias", _nothing)):
+    if hasattr(ast, _name):
+        _HANDLERS[getattr(ast, _name)] = _handler

@@ -7,8 +7,9 @@ import types
 from collections.abc import Iterable
 
 from langgraph_alto.plan.analysis import hints
+from langgraph_alto.plan.analysis.dunders import run_special
 from langgraph_alto.plan.analysis.machine import Machine, wrap
-from langgraph_alto.plan.analysis.reach import change, child, escape, inner, see
+from langgraph_alto.plan.analysis.reach import cell_node, change, child, escape, inner, see
 from langgraph_alto.plan.analysis.values import (
     NOTHING,
     OPAQUE,
@@ -32,7 +33,7 @@ _MAX_REAL_ITEMS = 64
 
 def get_item(machine: Machine, base: Value, key: Value, node: ast.AST) -> Value:
     """``base[key]``."""
-    found = NOTHING
+    found = run_special(machine, base, "__getitem__", [key], node)
     names = strings(key)
     for atom in base:
         if isinstance(atom, Ref):
@@ -42,7 +43,7 @@ def get_item(machine: Machine, base: Value, key: Value, node: ast.AST) -> Value:
         elif isinstance(atom, Obj):
             found |= _real_item(machine, atom.obj, key)
         elif isinstance(atom, Opaque):
-            found |= one(atom)
+            found |= one(atom) | machine.kept_real(atom.site, "[]")
         elif isinstance(atom, (Const, Plain)):
             found |= PLAIN
         else:
@@ -115,6 +116,7 @@ def real_elements(machine: Machine, obj: object, *, values: bool = False) -> Val
 
 def set_item(machine: Machine, base: Value, key: Value, value: Value) -> None:
     """``base[key] = value``."""
+    run_special(machine, base, "__setitem__", [key, value], cell_node())
     names = strings(key)
     for atom in base:
         if isinstance(atom, Ref):
@@ -133,6 +135,8 @@ def set_item(machine: Machine, base: Value, key: Value, value: Value) -> None:
                 machine, value, lambda: "the state is stored in an object that outlives the node"
             )
         else:
+            site = atom.site if isinstance(atom, Opaque) else 0
+            machine.keep_real(site, "[]", value)
             escape(machine, value, lambda: "the state is stored in an unknown object")
 
 
@@ -174,6 +178,10 @@ def slice_of(machine: Machine, base: Value, node: ast.AST) -> Value:
 def elements(machine: Machine, base: Value, node: ast.AST) -> Value:
     """What iterating over a value yields."""
     found = NOTHING
+    iterators = run_special(machine, base, "__iter__", [], node)
+    found |= run_special(machine, base | iterators, "__next__", [], node)
+    if iterators - base:
+        found |= elements(machine, iterators - base, node)
     for atom in base:
         if isinstance(atom, Ref):
             machine.read(one(atom), lambda: "the code iterates over the whole state")
@@ -192,7 +200,7 @@ def elements(machine: Machine, base: Value, node: ast.AST) -> Value:
         elif isinstance(atom, Obj):
             found |= real_elements(machine, atom.obj)
         elif isinstance(atom, Opaque):
-            found |= one(atom)
+            found |= one(atom) | machine.kept_real(atom.site, "[]")
         elif isinstance(atom, (Const, Plain)):
             found |= PLAIN
         else:

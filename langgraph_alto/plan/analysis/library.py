@@ -12,6 +12,7 @@ import collections
 import functools
 import itertools
 import operator
+import types
 import typing
 from collections.abc import Callable
 
@@ -28,7 +29,10 @@ from langgraph_alto.plan.analysis.values import (
     Alloc,
     Args,
     Const,
+    Func,
+    Method,
     Obj,
+    Opaque,
     Ref,
     Value,
     join,
@@ -65,7 +69,7 @@ def _sum(machine: Machine, args: Args, node: ast.AST) -> Value:
 
 @model(
     *(list, set, frozenset, sorted, reversed, iter, aiter, asyncio.as_completed),
-    *(collections.deque, collections.Counter),
+    collections.deque,
     *(itertools.chain, itertools.cycle, itertools.islice, itertools.repeat),
     *(itertools.takewhile, itertools.dropwhile, itertools.filterfalse, filter),
 )
@@ -157,6 +161,22 @@ def _extreme(machine: Machine, args: Args, node: ast.AST) -> Value:
     return each | args.kw.get("default", NOTHING)
 
 
+@model(collections.Counter)
+def _counter(machine: Machine, args: Args, node: ast.AST) -> Value:
+    value = new_dict(machine, args, node)
+    for atom in value:
+        if isinstance(atom, Alloc):
+            machine.loosen(machine.cell(atom))
+            machine.put_rest(machine.cell(atom), PLAIN)
+    return value
+
+
+@model(collections.ChainMap, types.MappingProxyType)
+def _window(machine: Machine, args: Args, node: ast.AST) -> Value:
+    """A view on mappings: what is read or changed through it is theirs."""
+    return join(args.pos) | args.star | new_dict(machine, Args(), node)
+
+
 @model(dict, collections.OrderedDict, collections.defaultdict)
 def new_dict(machine: Machine, args: Args, node: ast.AST) -> Value:
     """``dict(...)`` and its relatives."""
@@ -168,10 +188,14 @@ def new_dict(machine: Machine, args: Args, node: ast.AST) -> Value:
     if args.kwstar:
         machine.put_rest(cell, args.kwstar)
         machine.loosen(cell)
-    if args.pos and any(isinstance(a, Obj) and callable(a.obj) for a in args.pos[0]):
+    makes = (Func, Method, Opaque)
+    if args.pos and any(
+        isinstance(a, makes) or (isinstance(a, Obj) and callable(a.obj)) for a in args.pos[0]
+    ):
         # `defaultdict(list)`: a missing key makes a new value, and a new key.
         factory = machine.apply(machine, args.pos[0], Args(), node)
         machine.put_rest(cell, factory)
+        machine.loosen(cell)
     return value
 
 

@@ -199,11 +199,11 @@ class Machine:
         return found
 
     def keep_real(self, obj: object, key: object, value: Value) -> None:
-        """Something was stored in a real object."""
+        """Something was stored in a real object, or the unknown one of a site."""
         value = aliasing(value)
         if not value:
             return
-        slot = (id(obj), key)
+        slot = (_identity(obj), key)
         old = self.kept.get(slot, NOTHING)
         if not covers(old, value):
             self.pinned.append(obj)
@@ -211,10 +211,11 @@ class Machine:
             self.changed = True
 
     def kept_real(self, obj: object, key: object) -> Value:
-        """What a real object may hold besides its real content."""
+        """What such an object may hold besides its real content."""
         if not self.kept:
             return NOTHING
-        return self.kept.get((id(obj), key), NOTHING) | self.kept.get((id(obj), None), NOTHING)
+        slot = _identity(obj)
+        return self.kept.get((slot, key), NOTHING) | self.kept.get((slot, None), NOTHING)
 
     # -- names -----------------------------------------------------------------
 
@@ -294,6 +295,11 @@ class Machine:
         self.visits += 1
         if self.visits > MAX_VISITS:
             raise GiveUp("the function is too large to analyse")
+
+
+def _identity(obj: object) -> int:
+    """What stored things are filed under: an object, or the site of an unknown one."""
+    return -1 - obj if isinstance(obj, int) else id(obj)
 
 
 def covers(old: Value, new: Value) -> bool:

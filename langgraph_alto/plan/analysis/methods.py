@@ -18,10 +18,11 @@ from langgraph_alto.plan.analysis.catalogue import (
     NO_RESULT,
 )
 from langgraph_alto.plan.analysis.containers import merge_into, on_container, pairs_of
+from langgraph_alto.plan.analysis.copies import copied
 from langgraph_alto.plan.analysis.items import elements, get_item, real_elements, set_item
 from langgraph_alto.plan.analysis.machine import Machine, wrap
 from langgraph_alto.plan.analysis.reach import escape, inner
-from langgraph_alto.plan.analysis.source import is_library_file, is_library_module
+from langgraph_alto.plan.analysis.source import is_library_code, is_library_module
 from langgraph_alto.plan.analysis.unseen import call_unseen, change_reachable
 from langgraph_alto.plan.analysis.values import (
     NONE,
@@ -34,7 +35,6 @@ from langgraph_alto.plan.analysis.values import (
     Atom,
     Cell,
     Const,
-    Kind,
     Obj,
     Opaque,
     Plain,
@@ -66,7 +66,12 @@ def call_method(machine: Machine, receiver: Atom, name: str, args: Args, node: a
     user = user and name not in HARMLESS
     fills = name not in HARMLESS
     found = call_unseen(machine, args, f".{name}", node, user=user, fills=fills)
-    return one(receiver) if name in ALIASING and isinstance(receiver, Opaque) else found
+    if not isinstance(receiver, Opaque):
+        return found
+    if name in MUTATORS:
+        machine.keep_real(receiver.site, "[]", args.everything())
+    kept = machine.kept_real(receiver.site, "[]")
+    return (one(receiver) if name in ALIASING else found) | kept
 
 
 def _formatted(receiver: Const | Plain, name: str, args: Args) -> Value:
@@ -171,9 +176,7 @@ def _follow(
             continue
         function = attribute.__func__ if isinstance(attribute, classmethod) else attribute
         bound = OPAQUE if isinstance(attribute, classmethod) else one(receiver)
-        if isinstance(function, types.FunctionType) and is_library_file(
-            function.__code__.co_filename
-        ):
+        if isinstance(function, types.FunctionType) and is_library_code(function):
             found |= _by_name(machine, receiver, name, args, node, library=True)
             continue
         full = Args([bound, *args.pos], args.star, args.kw, args.kwstar)
@@ -188,6 +191,16 @@ def _on_ref(machine: Machine, ref: Ref, name: str, args: Args, node: ast.AST) ->
     return _by_name(machine, ref, name, args, node, library=found.kind == "library")
 
 
+def call_unbound(machine: Machine, name: str, args: Args, node: ast.AST) -> Value:
+    """``Class.name(*args)``, for a method of a library's class."""
+    rest = Args(args.pos[1:], args.star, args.kw, args.kwstar)
+    found = NOTHING
+    for atom in args.get(0):
+        if isinstance(atom, (Ref, Alloc)):
+            found |= _by_name(machine, atom, name, rest, node, library=True)
+    return found
+
+
 def _by_name(
     machine: Machine, receiver: Atom, name: str, args: Args, node: ast.AST, *, library: bool
 ) -> Value:
@@ -195,8 +208,7 @@ def _by_name(
     ref = receiver if isinstance(receiver, Ref) else None
     state = one(receiver)
     if ref is None:
-        call_unseen(machine, args, f".{name}", node, user=not library and name not in HARMLESS)
-        return machine.opaque(node)
+        return _on_held(machine, receiver, name, args, node, library=library)
     scalar = hints.is_scalar(ref.hint)
     keys = strings(args.get(0)) if args.pos else None
     item = name in ("get", "pop", "setdefault", "__getitem__") and keys is not None
@@ -227,6 +239,8 @@ def _by_name(
         return PLAIN
     if name in NO_RESULT:
         return NONE
+    if name in COPIES:
+        return _copied(machine, ref, args, node)
     return _shared(machine, ref, name, node) | args.get(1, "default")
 
 
@@ -247,23 +261,40 @@ def _shared(machine: Machine, ref: Ref, name: str, node: ast.AST) -> Value:
         return pairs_of(machine, inner(machine, ref), each, node)
     if name in ("values",):
         return machine.container("list", node, each)
-    if name in COPIES:
-        kind: Kind = "dict" if hints.is_mapping(ref.hint) else "list"
-        copied, cell = machine.alloc(kind, node, "copy")
-        machine.put_rest(cell, each)
-        machine.loosen(cell)
-        cell.exact = False
-        if hints.classes(ref.hint) and not (
-            hints.is_mapping(ref.hint) or hints.is_sequence(ref.hint)
-        ):
-            return copied | each
-        return copied
     if name in HARMLESS and name not in ALIASING and not hints.classes(ref.hint):
         return machine.opaque(node)
     return each | machine.opaque(node)
 
 
+def _copied(machine: Machine, receiver: Atom, args: Args, node: ast.AST) -> Value:
+    if args.get(-1, "deep") == one(Const(True)):
+        return machine.opaque(node)
+    kw = dict(args.kw)
+    for atom in (*kw.pop("update", NOTHING), *args.get(0)):
+        if isinstance(atom, Alloc):
+            # `model_copy(update={...})`, and the operands of set operations.
+            cell = machine.cell(atom)
+            kw.update((k, v) for k, v in cell.fields.items() if isinstance(k, str))
+            kw["*"] = kw.get("*", NOTHING) | cell.rest
+    return copied(machine, Args([one(receiver)], kw=kw, kwstar=args.kwstar | args.star), node)
+
+
 # -- objects the code made --------------------------------------------------------
+
+
+def _on_held(
+    machine: Machine, receiver: Atom, name: str, args: Args, node: ast.AST, *, library: bool
+) -> Value:
+    """A method that is not seen, of an object the code made."""
+    held = machine.cell(receiver).everything() if isinstance(receiver, Alloc) else NOTHING
+    unsure = not library and name not in HARMLESS
+    found = call_unseen(machine, args, f".{name}", node, user=unsure)
+    escape(machine, held, lambda: f"an object that holds the state runs `.{name}`")
+    if unsure:
+        change_reachable(machine, one(receiver), f"`.{name}()` may change what its object holds")
+    if name in COPIES:
+        return _copied(machine, receiver, args, node)
+    return found | (held if name in ALIASING else NOTHING)
 
 
 def _on_instance(
@@ -279,13 +310,8 @@ def _on_instance(
         escape(machine, args.everything(), lambda: f"the state is passed to `.{name}`")
         machine.put_rest(cell, args.everything())
         return NONE
-    held = cell.everything()
-    library = cell.cls is None or is_library_module(cell.cls.__module__)
-    found = call_unseen(machine, args, f".{name}", node, user=not library)
-    escape(machine, held, lambda: f"an object that holds the state runs `.{name}`")
-    if not library:
-        change_reachable(machine, one(atom), f"`.{name}()` may change what its object holds")
-    return found | (held if name in ALIASING or cell.rest else NOTHING)
+    library = cell.cls is not None and is_library_module(cell.cls.__module__)
+    return _on_held(machine, atom, name, args, node, library=library) | cell.rest
 
 
 # -- real objects -----------------------------------------------------------------
@@ -295,7 +321,9 @@ def _on_real(machine: Machine, obj: object, name: str, args: Args, node: ast.AST
     stored = machine.kept_real(obj, name)
     if stored:
         machine.apply(machine, stored, args, node)
-    if runnables.is_runnable(obj) and name in runnables.RUN:
+    own = hints.static(type(obj), name)
+    followed = isinstance(own, types.FunctionType) and not is_library_code(own)
+    if not followed and runnables.is_runnable(obj) and name in runnables.RUN:
         found = runnables.run(machine, obj, args.get(0, "input"), node)
         rest = Args(args.pos[1:], NOTHING, {k: v for k, v in args.kw.items() if k != "input"})
         call_unseen(machine, rest, f".{name}", node, user=False)

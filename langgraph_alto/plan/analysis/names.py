@@ -8,7 +8,10 @@ import builtins
 from langgraph_alto.plan.analysis.frames import Frame
 from langgraph_alto.plan.analysis.machine import Machine, wrap
 from langgraph_alto.plan.analysis.reach import see
-from langgraph_alto.plan.analysis.values import NOTHING, USER_OPAQUE, Value
+from langgraph_alto.plan.analysis.source import rebound_names
+from langgraph_alto.plan.analysis.values import NOTHING, OPAQUE, USER_OPAQUE, Value
+
+_DATA = (str, int, float, bytes, tuple)
 
 
 def resolve(machine: Machine, frame: Frame, name: str) -> Value:
@@ -21,7 +24,11 @@ def resolve(machine: Machine, frame: Frame, name: str) -> Value:
     if name in scope.cells:
         return kept | see(machine, scope.cells[name])
     if name in scope.globals:
-        return kept | see(machine, scope.globals[name])
+        real = scope.globals[name]
+        if real is None or (isinstance(real, _DATA) and name in rebound_names(scope.file)):
+            # Filled in later, or changed now and then.
+            kept |= USER_OPAQUE if real is None else OPAQUE
+        return kept | see(machine, real)
     if hasattr(builtins, name):
         return kept | wrap(getattr(builtins, name))
     return kept | USER_OPAQUE

@@ -6,6 +6,7 @@ import ast
 
 from langgraph_alto.plan.analysis import hints
 from langgraph_alto.plan.analysis.copies import spread
+from langgraph_alto.plan.analysis.dunders import OPERATORS, run_special
 from langgraph_alto.plan.analysis.hints import is_scalar
 from langgraph_alto.plan.analysis.items import elements, get_item
 from langgraph_alto.plan.analysis.machine import Machine
@@ -47,8 +48,10 @@ def combine(machine: Machine, left: Value, right: Value, op: ast.operator, node:
         all(isinstance(a, data) for a in left) or all(isinstance(a, data) for a in right)
     ):
         return PLAIN if left and right else NOTHING
-    found = NOTHING
     both = left | right
+    name = OPERATORS[type(op)]
+    found = run_special(machine, left, f"__{name}__", [right], node)
+    found |= run_special(machine, right, f"__r{name}__", [left], node)
     if isinstance(op, ast.BitOr) and any(_maybe_mapping(machine, a) for a in both):
         found, cell = machine.alloc("dict", node)
         for value in (left, right):
@@ -94,16 +97,23 @@ def membership(machine: Machine, left: Value, right: Value, node: ast.AST) -> No
             get_item(machine, one(atom), left, node)
         else:
             use(machine, one(atom), "is searched")
+            run_special(machine, one(atom), "__contains__", [left], node)
 
 
 def in_place(machine: Machine, old: Value, right: Value, node: ast.AugAssign) -> Value:
     """``old += right``: lists and sets change themselves, numbers do not."""
     use(machine, right, "is an operand")
-    found = NOTHING
+    name = f"__i{OPERATORS[type(node.op)]}__"
+    found = run_special(machine, old, name, [right], node)
     for atom in old:
         if isinstance(atom, Ref):
             machine.read(one(atom), lambda: "the whole state is an operand")
-            if is_scalar(atom.hint):
+            # `number += [...]` would mean that the annotation is wrong.
+            numbers = all(
+                isinstance(a, (Const, Plain)) or (isinstance(a, Ref) and is_scalar(a.hint))
+                for a in right
+            )
+            if is_scalar(atom.hint) and numbers:
                 found |= PLAIN
                 continue
             why = "an augmented assignment changes lists, sets and arrays in place"

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from langgraph_alto.plan.analysis import hints
 from langgraph_alto.plan.analysis.catalogue import MUTATORS
+from langgraph_alto.plan.analysis.dunders import observe
 from langgraph_alto.plan.analysis.machine import Machine, wrap
 from langgraph_alto.plan.analysis.values import (
     OPAQUE,
@@ -61,6 +62,13 @@ def see(machine: Machine, obj: object) -> Value:
             machine.rec.interrupts = True
         elif obj.__name__ == "get_store" and obj.__module__ == "langgraph.config":
             machine.rec.uses_store = True
+    elif (
+        isinstance(obj, type)
+        and obj.__module__ == "langgraph.errors"
+        and issubclass(obj, BaseException)
+        and any(c.__name__ == "GraphBubbleUp" for c in obj.__mro__)
+    ):
+        machine.rec.interrupts = True
     return wrap(obj)
 
 
@@ -73,6 +81,8 @@ def escape(machine: Machine, value: Value, why: Callable[[], str]) -> None:
             machine.rec.read(atom.path, "" if atom.path else why())
         elif isinstance(atom, Func) or (isinstance(atom, Method) and may_change(atom)):
             machine.call_escaped(atom, OPAQUE, cell_node())
+        elif isinstance(atom, Alloc):
+            observe(machine, atom, cell_node())
 
 
 def may_change(method: Method) -> bool:

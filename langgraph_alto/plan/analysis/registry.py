@@ -23,8 +23,7 @@ def model(*objs: object) -> Callable[[Model], Model]:
     """Register the model of some real callables."""
 
     def register(function: Model) -> Model:
-        for obj in objs:
-            MODELS[id(obj)] = function
+        MODELS.update((id(obj), function) for obj in objs if obj is not None)
         return function
 
     return register

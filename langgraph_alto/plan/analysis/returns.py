@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from langgraph_alto.plan.analysis import hints, runnables
 from langgraph_alto.plan.analysis.construct import is_langgraph
-from langgraph_alto.plan.analysis.machine import Machine
+from langgraph_alto.plan.analysis.machine import Machine, wrap
 from langgraph_alto.plan.analysis.source import is_library_module
 from langgraph_alto.plan.analysis.values import (
     NONE,
@@ -41,6 +41,8 @@ class Outcome:
         any_names: Whether there may be other names.
         sends: Nodes that ``Send`` objects go to.
         any_sends: Whether there may be other ``Send`` objects.
+        updates: The values of updates, by key.
+        payloads: What ``Send`` objects carry.
     """
 
     machine: Machine
@@ -50,6 +52,8 @@ class Outcome:
     any_names: bool = False
     sends: set[str] = field(default_factory=set)
     any_sends: bool = False
+    updates: dict[str, Value] = field(default_factory=dict)
+    payloads: Value = NOTHING
     _seen: set[object] = field(default_factory=set)
 
     def unknown_writes(self, why: str) -> None:
@@ -96,7 +100,8 @@ class Outcome:
             self.unknown_writes("a function is returned")
             self.unknown_goto("a function is returned")
         elif isinstance(atom, Obj) and isinstance(atom.obj, dict):
-            self.writes.update(k for k in atom.obj if isinstance(k, str))
+            for key, value in atom.obj.items():
+                self._write(key, wrap(value))
             if self.machine.kept_real(atom.obj, "[]"):
                 self.unknown_writes("a mapping that outlives the node is returned")
         else:
@@ -141,7 +146,13 @@ class Outcome:
             self.unknown_writes("a copy of the state is returned")
         elif cell.open or not cell.exact:
             self.unknown_writes("a key of the returned update is not a constant")
-        self.writes.update(k for k in cell.fields if isinstance(k, str))
+        for key, value in cell.fields.items():
+            self._write(key, value)
+
+    def _write(self, key: object, value: Value) -> None:
+        if isinstance(key, str):
+            self.writes.add(key)
+            self.updates[key] = self.updates.get(key, NOTHING) | value
 
     def instance(self, cell: Cell) -> None:
         """Take an object whose attributes are the updates."""
@@ -153,8 +164,10 @@ class Outcome:
             if cls is None or issubclass(cls, (list, tuple)):
                 self.unknown_goto("an object of an unknown shape is returned")
             return
-        self.writes.update(names)
-        self.writes.update(k for k in cell.fields if isinstance(k, str))
+        for name in names:
+            self._write(name, cell.rest)
+        for key, value in cell.fields.items():
+            self._write(key, value)
         for base in cls.__mro__:
             if not is_library_module(base.__module__):
                 self.writes.update(n for n in vars(base) if not n.startswith("_"))
@@ -203,7 +216,8 @@ class Outcome:
             if pair is None or pair.kind != "tuple" or not pair.exact or keys is None:
                 self.unknown_writes("the update of a Command is a list that is not understood")
                 return
-            self.writes.update(keys)
+            for key in keys:
+                self._write(key, pair.fields.get(1, NOTHING) | pair.rest)
 
     # -- destinations --------------------------------------------------------------
 
@@ -258,6 +272,7 @@ class Outcome:
 
     def send(self, cell: Cell) -> None:
         """Take one ``Send``."""
+        self.payloads |= cell.fields.get("arg", NOTHING) | cell.rest
         node = cell.fields.get("node", NOTHING)
         targets = strings(node)
         if targets is None or cell.open or cell.rest:

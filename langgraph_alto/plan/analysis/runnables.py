@@ -14,8 +14,19 @@ from langgraph_alto.plan.analysis import hints
 from langgraph_alto.plan.analysis.items import elements, get_item
 from langgraph_alto.plan.analysis.machine import Machine, wrap
 from langgraph_alto.plan.analysis.reach import escape
+from langgraph_alto.plan.analysis.source import is_library_code
 from langgraph_alto.plan.analysis.unseen import call_unseen
-from langgraph_alto.plan.analysis.values import NOTHING, OPAQUE, Alloc, Args, Value, const
+from langgraph_alto.plan.analysis.values import (
+    NOTHING,
+    OPAQUE,
+    Alloc,
+    Args,
+    Obj,
+    Ref,
+    Value,
+    const,
+    one,
+)
 
 RUN = frozenset(("invoke", "ainvoke", "batch", "abatch", "stream", "astream"))
 MANY = RUN - {"invoke", "ainvoke"}
@@ -104,6 +115,16 @@ def run(machine: Machine, obj: object, value: Value, node: ast.AST) -> Value:
         return run(machine, _attribute(obj, "bound"), value, node) | machine.opaque(node)
     if _is_a(obj, "BasePromptTemplate"):
         return _prompt(machine, obj, value, node)
+    if _is_a(obj, "BaseTool"):
+        return _tool(machine, obj, value, node)
+    followed = [_own_method(obj, name) for name in ("invoke", "ainvoke")]
+    if any(f is not None for f in followed):
+        found = NOTHING
+        for method in followed:
+            if method is not None:
+                args = Args([wrap_one(obj), value], kw={"config": machine.opaque((obj, "config"))})
+                found |= machine.apply(machine, wrap(method), args, node)
+        return found
     functions = both(obj)
     if functions and (is_runnable(obj) or not callable(obj)):
         extra = _attribute(obj, "kwargs")
@@ -112,6 +133,35 @@ def run(machine: Machine, obj: object, value: Value, node: ast.AST) -> Value:
         return frozenset().union(*results)
     name = getattr(obj, "name", None) or type(obj).__name__
     return call_unseen(machine, Args([value]), str(name), node, user=False)
+
+
+def wrap_one(obj: object) -> Value:
+    """The value of an object that is not a constant."""
+    return one(Obj(obj))
+
+
+def _own_method(obj: object, name: str) -> object:
+    """A method that the user's own class of runnables defines."""
+    method = hints.static(type(obj), name)
+    if isinstance(method, types.FunctionType) and not is_library_code(method):
+        return method
+    return None
+
+
+def _tool(machine: Machine, obj: object, value: Value, node: ast.AST) -> Value:
+    """A tool gets parts of its input as arguments, in ways of its own."""
+    found = call_unseen(machine, Args([value]), str(_attribute(obj, "name")), node, user=False)
+    parts = NOTHING
+    for atom in machine.reachable(value):
+        parts |= one(atom)
+        if isinstance(atom, Ref):
+            parts |= one(Ref(atom.path, False))
+    for name in ("func", "coroutine", "_run", "_arun"):
+        function = _attribute(obj, name)
+        if isinstance(function, (types.FunctionType, types.MethodType)):
+            for atom in wrap(function):
+                machine.call_escaped(atom, parts | OPAQUE, node)
+    return found
 
 
 def call(

@@ -234,10 +234,57 @@ def is_library_file(file: str) -> bool:
     return any(root in PurePath(file).parents for root in _library_roots())
 
 
+_FRAMEWORKS = ("langchain", "langgraph", "langsmith", "pydantic")
+_homes: set[str] = set()
+
+
+def call_home(module: str) -> None:
+    """From now on, the package of this module is the user's, wherever it is installed.
+
+    An application may be installed beside its libraries; the nodes it adds to
+    graphs tell which package that is.
+    """
+    top = module.partition(".")[0]
+    if not top or top in _homes or top in sys.stdlib_module_names or top.startswith(_FRAMEWORKS):
+        return
+    _homes.add(top)
+    is_library_module.cache_clear()
+
+
+def is_library_code(function: types.FunctionType) -> bool:
+    """Whether a function is not the user's."""
+    if not is_library_file(function.__code__.co_filename):
+        return False
+    # Not `__module__`: decorators copy that from what they wrap.
+    top = str(function.__globals__.get("__name__", "")).partition(".")[0]
+    return top not in _homes
+
+
+def rebound_names(file: str) -> frozenset[str]:
+    """Module-level names that some function of the module declares ``global``."""
+    known = _trees.get(file)
+    tree = known[1] if known is not None else None
+    if tree is None:
+        return frozenset()
+    found = _rebound.get(tree)
+    if found is None:
+        names: set[str] = set()
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Global):
+                names.update(node.names)
+        found = _rebound[tree] = frozenset(names)
+    return found
+
+
+_rebound: weakref.WeakKeyDictionary[ast.Module, frozenset[str]] = weakref.WeakKeyDictionary()
+
+
 @functools.lru_cache(maxsize=4096)
 def is_library_module(name: str) -> bool:
     """Whether a module of this name belongs to the standard library or a package."""
     top = name.partition(".")[0]
+    if top in _homes:
+        return False
     if top in sys.stdlib_module_names or top in sys.builtin_module_names:
         return top != "__main__"
     module = sys.modules.get(name) or sys.modules.get(top)

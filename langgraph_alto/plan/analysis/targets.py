@@ -15,7 +15,8 @@ from langgraph_alto.plan.analysis.machine import GiveUp, Machine, wrap
 from langgraph_alto.plan.analysis.reach import cell_node, escape
 from langgraph_alto.plan.analysis.returns import END, Outcome
 from langgraph_alto.plan.analysis.scopes import bindings
-from langgraph_alto.plan.analysis.source import source_of
+from langgraph_alto.plan.analysis.sharing import keys_inside, shared_keys
+from langgraph_alto.plan.analysis.source import call_home, source_of
 from langgraph_alto.plan.analysis.values import UNKNOWN, Args, Opaque, Ref, Value, one
 from langgraph_alto.plan.effects import Doubt, Facts
 
@@ -93,7 +94,7 @@ def _analyse_node(target: object, schema: object | None) -> Facts:
         goto = _annotated_goto(target)
     rooted = schema is not None and _is_root(schema)
     writes = None if outcome.any_writes else frozenset(outcome.writes)
-    facts = _facts(machine, writes, goto)
+    facts = _facts(machine, outcome, writes, goto)
     return _rooted(facts, machine) if rooted else facts
 
 
@@ -104,7 +105,7 @@ def _analyse_router(target: object, schema: object | None) -> RouterFacts:
         outcome.unknown_goto("the router is a generator")
     outcome.destinations(result)
     escape(machine, result, lambda: "the state itself is returned")
-    facts = _facts(machine, frozenset(), outcome.goto)
+    facts = _facts(machine, outcome, frozenset(), outcome.goto)
     if schema is not None and _is_root(schema):
         facts = replace(_rooted(facts, machine), writes=frozenset())
     return RouterFacts(
@@ -114,8 +115,14 @@ def _analyse_router(target: object, schema: object | None) -> RouterFacts:
     )
 
 
-def _facts(machine: Machine, writes: frozenset[str] | None, goto: frozenset[str] | None) -> Facts:
+def _facts(
+    machine: Machine,
+    outcome: Outcome,
+    writes: frozenset[str] | None,
+    goto: frozenset[str] | None,
+) -> Facts:
     rec = machine.rec
+    sent = None if outcome.any_sends else keys_inside(machine, outcome.payloads)
     return Facts(
         reads=rec.final_reads(),
         writes=writes,
@@ -125,6 +132,9 @@ def _facts(machine: Machine, writes: frozenset[str] | None, goto: frozenset[str]
         calls_tasks=rec.calls_tasks,
         uses_store=rec.uses_store,
         doubts=rec.doubts,
+        stores=None if rec.all_stores else frozenset(rec.stores),
+        shares=None if writes is None else shared_keys(machine, outcome.updates),
+        sends_share=sent,
     )
 
 
@@ -146,6 +156,11 @@ def _is_root(schema: object) -> bool:
 
 def _run(target: object, schema: object | None) -> tuple[Machine, Value]:
     hints.forget()
+    for thing in (*functions(target), schema):
+        plain = _plain_function(thing)
+        module = plain.__globals__.get("__name__") if plain else getattr(thing, "__module__", None)
+        if isinstance(module, str):
+            call_home(module)
     machine = Machine(apply)
     hint = hints.normal(schema if schema is not None else _first_annotation(target))
     state = one(Ref((), True, hint))

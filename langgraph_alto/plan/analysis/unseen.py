@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import ast
+import functools
 import types
 
-from langgraph_alto.plan.analysis.catalogue import ARGUMENT_MUTATORS
+from langgraph_alto.plan.analysis import hints
+from langgraph_alto.plan.analysis.catalogue import ARGUMENT_MUTATORS, SHARING
+from langgraph_alto.plan.analysis.dunders import defined
+from langgraph_alto.plan.analysis.items import elements
 from langgraph_alto.plan.analysis.machine import Machine
 from langgraph_alto.plan.analysis.reach import escape, may_change
-from langgraph_alto.plan.analysis.source import is_library_file
+from langgraph_alto.plan.analysis.source import is_library_code, is_library_module
 from langgraph_alto.plan.analysis.values import (
     NOTHING,
     OPAQUE,
+    UNKNOWN,
     Alloc,
     Args,
     Atom,
@@ -80,7 +85,11 @@ def call_unseen(
     if fills:
         _loosen(machine, passed)
     callbacks(machine, passed, node)
-    return machine.opaque(node, user=user)
+    found = machine.opaque(node, user=user)
+    if name is not None and name[1] in SHARING:
+        each = elements(machine, passed, node)
+        found |= each | machine.container("list", node, each, "shared")
+    return found
 
 
 def change_reachable(machine: Machine, value: Value, why: str) -> None:
@@ -110,14 +119,24 @@ def is_callback(atom: Atom) -> bool:
     if isinstance(obj, types.MethodType):
         obj = obj.__func__
     if isinstance(obj, types.FunctionType):
-        return not is_library_file(obj.__code__.co_filename)
-    return hasattr(obj, "func") and not isinstance(obj, type)
+        return not is_library_code(obj)
+    if isinstance(obj, type):
+        return not is_library_module(obj.__module__)
+    call = hints.static(type(obj), "__call__")
+    if isinstance(call, types.FunctionType) and not is_library_code(call):
+        return True
+    return isinstance(obj, functools.partial) or hints.static(type(obj), "invoke") is not UNKNOWN
 
 
 def callbacks(machine: Machine, passed: Value, node: ast.AST) -> None:
     """Functions among the arguments may be called with any of the others."""
     calls = [a for a in passed if is_callback(a)]
-    calls += [a for a in passed if isinstance(a, Alloc) and machine.cell(a).kind == "partial"]
+    calls += [
+        a
+        for a in passed
+        if isinstance(a, Alloc)
+        and (machine.cell(a).kind == "partial" or defined(machine, a, "__call__"))
+    ]
     if not calls:
         return
     others = NOTHING

@@ -1,0 +1,86 @@
+"""Special methods: the user's code behind operators, items and loops."""
+
+from __future__ import annotations
+
+import ast
+import types
+
+from langgraph_alto.plan.analysis import hints
+from langgraph_alto.plan.analysis.machine import Machine, wrap
+from langgraph_alto.plan.analysis.source import is_library_code
+from langgraph_alto.plan.analysis.values import (
+    NOTHING,
+    Alloc,
+    Args,
+    Atom,
+    Method,
+    Obj,
+    Ref,
+    Value,
+    one,
+)
+
+OPERATORS = {
+    ast.Add: "add",
+    ast.Sub: "sub",
+    ast.Mult: "mul",
+    ast.MatMult: "matmul",
+    ast.Div: "truediv",
+    ast.FloorDiv: "floordiv",
+    ast.Mod: "mod",
+    ast.Pow: "pow",
+    ast.LShift: "lshift",
+    ast.RShift: "rshift",
+    ast.BitOr: "or",
+    ast.BitXor: "xor",
+    ast.BitAnd: "and",
+}
+OBSERVERS = tuple(
+    f"__{name}__"
+    for name in "str repr format eq ne lt le gt ge hash len bool iter getitem contains".split()
+)
+"""What code that only looks at an object may still call."""
+
+
+def is_generated(function: types.FunctionType) -> bool:
+    """Whether a method was written by a dataclass or a library, not by the user."""
+    return function.__code__.co_filename == "<string>" or is_library_code(function)
+
+
+def defined(machine: Machine, atom: Atom, name: str) -> tuple[types.FunctionType, ...]:
+    """The special methods of the user's that an operation on an object runs."""
+    cls: type | None = None
+    if isinstance(atom, Alloc):
+        cell = machine.cell(atom)
+        cls = cell.cls if cell.kind == "instance" else None
+    elif isinstance(atom, Obj) and not isinstance(atom.obj, type):
+        cls = type(atom.obj)
+    elif isinstance(atom, Ref) and atom.path:
+        found = hints.member(atom.hint, name)
+        codes = found.code if found.kind == "method" else ()
+        return tuple(c for c in codes if isinstance(c, types.FunctionType) and not is_generated(c))
+    method = None if cls is None else hints.static(cls, name)
+    if isinstance(method, types.FunctionType) and not is_generated(method):
+        return (method,)
+    return ()
+
+
+def run_special(
+    machine: Machine, value: Value, name: str, args: list[Value], node: ast.AST
+) -> Value:
+    """Call a special method of whichever of these objects define it."""
+    found = NOTHING
+    for atom in value:
+        for method in defined(machine, atom, name):
+            found |= machine.apply(machine, wrap(method), Args([one(atom), *args]), node)
+    return found
+
+
+def observe(machine: Machine, atom: Alloc, node: ast.AST) -> None:
+    """Someone looks at an object the code made: its own methods may run."""
+    cell = machine.cells[atom.site]
+    if cell.kind != "instance" or cell.cls is None:
+        return
+    for name in OBSERVERS:
+        if defined(machine, atom, name):
+            machine.call_escaped(Method(atom, name), NOTHING, node)

@@ -38,6 +38,9 @@ from langgraph_alto.engine.virtual import VirtualChannels
 from langgraph_alto.plan.plan import Plan, Trigger, bits
 from langgraph_alto.plan.stages import Stage
 
+LEAD = 256
+"""How many supersteps ahead a task may run: each one more makes every decision dearer."""
+
 
 class Predictor:
     """Foresees tasks and decides which of them are certain.
@@ -266,12 +269,13 @@ class Predictor:
         return any(task is known for known in step.pushes)
 
     def place(self, task: Task) -> int | None:
-        """The place of a task's packet in its superstep, where its node needs it."""
-        if not self.exact >> task.node & 1:
-            return None
+        """The place of a task's packet in its superstep; ``None`` if not known yet."""
         step = self.steps[task.step]
+        if not step.settled:
+            return None
         if not step.places:
-            known = sorted(step.pushes, key=lambda push: push.order(self.plan))
+            packets = [*step.pushes, *step.strays]
+            known = sorted(packets, key=lambda push: push.order(self.plan))
             step.places = {id(push): place for place, push in enumerate(known)}
         return step.places[id(task)]
 
@@ -366,7 +370,10 @@ class Predictor:
         for channel, value in task.writes:
             if channel == self.packets:
                 node = plan.index.get(getattr(value, "node", None) or "")
-                if node is not None:
+                if node is None:
+                    # LangGraph ignores it, but it has a place among the others.
+                    self._step(following).strays.append(Task(-1, following, value, task, sent))
+                else:
                     packet = Task(node, following, value, task, sent)
                     packet.ancestry = task.ancestry.child(plan.stages[task.node].name, sent)
                     self._foresee(packet)
@@ -487,6 +494,7 @@ class Predictor:
                 if before & plan.interrupts:
                     return
                 if step is not None:
+                    step.settled = not latest
                     self._open(number, step, before, latest, possible, ready)
             if step is not None and step.routing:
                 self._route(number, step, before, routable)

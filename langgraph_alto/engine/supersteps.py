@@ -93,7 +93,9 @@ class Step:
     push_groups: dict[int, Group] = field(default_factory=dict)
     routing: list[Task] = field(default_factory=list)
     joined: list[int] = field(default_factory=list)
+    strays: list[Task] = field(default_factory=list)
     places: dict[int, int] = field(default_factory=dict)
+    settled: bool = False
 
     def tasks(self) -> Iterator[Task]:
         """All known tasks of the superstep, in no particular order."""

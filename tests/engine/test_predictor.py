@@ -414,6 +414,22 @@ def test_exact_places() -> None:
     assert {play.name(task): task.index for _, task in play.base} == places
 
 
+def test_a_packet_to_nowhere_has_a_place() -> None:
+    """LangGraph ignores it with a warning, and numbers the others as if it were there.
+
+    START --> slow
+    START --> a ==> w
+               `==> nowhere
+    """
+    of = graph(slow=SLOW, a=node(sends="w"), w=node())
+    play = Play(of, "slow a", exact="w")
+    play.finish("slow@1")
+    assert play.finish("a@1", send="nowhere:1 w:2") == ["w:2@2"]
+    place = play.predictor.place(play["w:2@2"])
+    assert play.commit() == ["w:2@2"]
+    assert place == play["w:2@2"].index == 1
+
+
 # -- waiting edges --------------------------------------------------------------
 
 

@@ -92,9 +92,9 @@ class Wrapped(_Base):
         from langgraph_alto.engine.loops import AsyncLoop, Engine, SyncLoop
         from langgraph_alto.engine.runner import Runner
 
-        engine = Engine(
-            self.alto.policy, lambda: self.plan, self.step_timeout, Kinds(self.channels)
-        )
+        # Only a state graph's triggers are of the kinds that the predictor knows.
+        policy = self.alto.policy if isinstance(self, CompiledStateGraph) else "off"
+        engine = Engine(policy, lambda: self.plan, self.step_timeout, Kinds(self.channels))
         return (
             _langgraph.rebind(
                 super().stream.__func__,  # type: ignore[attr-defined]

@@ -300,8 +300,7 @@ class Ahead:
         step = run.task.step
         # Copies: a router may read them while the real ones move on.
         channels = {key: self.predictor.virtual.channel(key, step).copy() for key in keys}
-        if self.speculative:
-            run.routed.update((key, held(channel)) for key, channel in channels.items())
+        run.routed.update((key, held(channel)) for key, channel in channels.items())
         made = run.made
         return partial(
             local_read,
@@ -369,20 +368,16 @@ def _keeps_state(nodes: Mapping[str, Any]) -> bool:
 
 
 def _renamer(made: Any, task: Any) -> Callable[[Any], Any]:
-    """Put a task's true identity in place of its provisional one in stream chunks."""
-    old = made.config["metadata"]
-    new = task.config["metadata"]
+    """Put a task's true identity in place of its provisional one in metadata."""
+    old, new = made.config["metadata"], task.config["metadata"]
     keys = ("langgraph_checkpoint_ns", "langgraph_path", "checkpoint_ns")
 
-    def rename(chunk: Any) -> Any:
-        if not (isinstance(chunk, tuple) and len(chunk) == 3 and chunk[1] == "messages"):
-            return chunk
-        message, metadata = chunk[2]
+    def rename(metadata: Any) -> Any:
         fixed = {
             key: new[key]
             for key in keys
             if key in metadata and key in new and metadata[key] == old.get(key)
         }
-        return (chunk[0], chunk[1], (message, {**metadata, **fixed}))
+        return {**metadata, **fixed}
 
     return rename

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from contextvars import copy_context
 from copy import copy
+from functools import partial
 from typing import Any
 
 from langgraph_alto._langgraph import (
@@ -36,29 +37,30 @@ class Events:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._held: deque[tuple[Callable[..., Any], tuple[Any, ...]]] | None = deque()
+        self._held: deque[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] | None
+        self._held = deque()
         self._rename: Callable[[Any], Any] | None = None
 
-    def emit(self, sink: Callable[..., Any], *args: Any) -> None:
+    def emit(self, sink: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         """Hold a call of ``sink``, or make it when the events were released."""
         with self._lock:
             if self._held is not None:
-                self._held.append((sink, args))
+                self._held.append((sink, args, kwargs))
                 return
             rename = self._rename
-        self._call(sink, args, rename)
+        self._call(sink, args, kwargs, rename)
 
     def release(self, rename: Callable[[Any], Any] | None = None) -> None:
         """Let out what is held, in order, and everything after it.
 
         Args:
-            rename: Applied to each stream chunk, to put the task's true
+            rename: Applied to each call's ``metadata``, to put the task's true
                 identity in place of a provisional one.
         """
         with self._lock:
             held, self._held, self._rename = self._held, None, rename
-            for sink, args in held or ():
-                self._call(sink, args, rename)
+            for sink, args, kwargs in held or ():
+                self._call(sink, args, kwargs, rename)
 
     def discard(self) -> None:
         """Forget what is held, and ignore what may still come."""
@@ -67,9 +69,14 @@ class Events:
 
     @staticmethod
     def _call(
-        sink: Callable[..., Any], args: tuple[Any, ...], rename: Callable[[Any], Any] | None
+        sink: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        rename: Callable[[Any], Any] | None,
     ) -> None:
-        sink(*(rename(arg) for arg in args) if rename is not None else args)
+        if rename is not None and kwargs.get("metadata"):
+            kwargs = {**kwargs, "metadata": rename(kwargs["metadata"])}
+        sink(*args, **kwargs)
 
 
 def hold(config: dict[str, Any], events: Events) -> None:
@@ -103,7 +110,18 @@ def hold(config: dict[str, Any], events: Events) -> None:
 
 
 def _held_handler(handler: Any, events: Events) -> Any:
+    """A twin of a stream's callback handler that holds what it is told.
+
+    A handler of messages remembers which ones it has streamed, so it is told of
+    a task's events when they are released, not when they happen. One of tools
+    acts on its caller's context, so it is told at once, and its output is held.
+    """
     twin = copy(handler)
-    sink = handler.stream
-    twin.stream = lambda chunk: events.emit(sink, chunk)
+    if isinstance(handler, StreamMessagesHandler):
+        for name in dir(type(handler)):
+            if name.startswith("on_"):
+                setattr(twin, name, partial(events.emit, getattr(handler, name)))
+    else:
+        sink = handler.stream
+        twin.stream = lambda chunk: events.emit(sink, chunk)
     return twin

@@ -151,6 +151,10 @@ def make(ahead: Ahead, task: Task) -> Run | None:
     if made is None:
         task.spent = True
         return None
+    if made.timeout is not None and stage.routes and not predictor.may_route(task):
+        # Its routers would wait within the node's time.
+        task.spent = True
+        return None
     run = Run(task, made, provisional)
     run.given, run.absent = given, frozenset(absent)
     _detach(run, made.config)

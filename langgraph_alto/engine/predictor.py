@@ -110,7 +110,7 @@ class Predictor:
             LangGraph's differs.
         """
         known = self.steps.get(step)
-        self.base, self._stop = step, stop
+        self.base, self._stop = step, min(stop, step + LEAD)
         self._bound()
         for old in [number for number in self.steps if number < step]:
             del self.steps[old]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -51,7 +52,7 @@ class Run:
         self.provisional = provisional
         self.given: dict[str, Any] = {}
         self.absent: frozenset[str] = frozenset()
-        # Under "speculative": what its routers were given of the shared state.
+        # What its routers were given of the shared state.
         self.routed: dict[str, Any] = {}
         self.state: PartialDict | PartialObject | None = None
         self.events = Events()
@@ -79,8 +80,14 @@ def same(left: Any, right: Any) -> bool:
     if type(left) is not type(right):
         return False
     try:
-        return bool(left == right)
-    except Exception:  # a value may compare in any way it likes, or not at all
+        if left == right:
+            return True
+    except Exception:
+        pass
+    try:
+        # What has no equality, or one that is no answer, may still have the same parts.
+        return pickle.dumps(left) == pickle.dumps(right)
+    except Exception:
         return False
 
 

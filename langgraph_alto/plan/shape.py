@@ -126,6 +126,9 @@ def _stage(
         if isinstance(node.bound, Pregel)
         else analyse_node(node.bound, schema)
     )
+    for inner in node.subgraphs:
+        if isinstance(inner, Pregel) and inner is not node.bound:
+            facts = _with_called(facts, _subgraph_facts(inner, inputs))
     facts = declared(facts, effects)
     leads = _writers(graph, node, facts, effects)
     reads = (
@@ -308,6 +311,16 @@ def _subgraph_facts(graph: Pregel[Any, Any, Any, Any], inputs: frozenset[str]) -
         calls_tasks=any(stage.calls_tasks for stage in inner.stages),
         uses_store=any(stage.uses_store for stage in inner.stages),
         doubts=tuple(doubts),
+    )
+
+
+def _with_called(facts: Facts, called: Facts) -> Facts:
+    """Add what a graph that a node's function calls may do beside its update."""
+    return replace(
+        facts,
+        interrupts=facts.interrupts or called.interrupts,
+        calls_tasks=facts.calls_tasks or called.calls_tasks,
+        uses_store=facts.uses_store or called.uses_store,
     )
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import threading
 from typing import Any
+from uuid import uuid4
+
+from langchain_core.messages import AIMessage
 
 from langgraph_alto._langgraph import (
     CONF,
@@ -44,11 +47,16 @@ def test_order_across_sinks() -> None:
 def test_renamed() -> None:
     """A provisional identity is put right in what was held, and in what comes later."""
     events = Events()
-    seen: list[str] = []
-    events.emit(seen.append, "old 1")
-    events.release(lambda chunk: chunk.replace("old", "new"))
-    events.emit(seen.append, "old 2")
-    assert seen == ["new 1", "new 2"]
+    seen: list[tuple[int, Any]] = []
+
+    def sink(number: int, metadata: Any = None) -> None:
+        seen.append((number, metadata))
+
+    events.emit(sink, 1, metadata={"id": "old"})
+    events.emit(sink, 2)
+    events.release(lambda metadata: {**metadata, "id": "new"})
+    events.emit(sink, 3, metadata={"id": "old"})
+    assert seen == [(1, {"id": "new"}), (2, None), (3, {"id": "new"})]
 
 
 def test_discarded() -> None:
@@ -126,6 +134,7 @@ def test_hold() -> None:
     """Custom events, the streams of subgraphs, and tokens all go to the events."""
     seen: list[Any] = []
     tokens = StreamMessagesHandler(lambda chunk: seen.append(("token", chunk)), subgraphs=False)
+    run = uuid4()
     other = object()
     shared = Manager([tokens, other])
     config: dict[str, Any] = {
@@ -143,13 +152,16 @@ def test_hold() -> None:
     config[CONF][CONFIG_KEY_STREAM](((), "values", "s"))
     for handlers in (shared.handlers, shared.inheritable_handlers):
         assert handlers[1] is other
-        handlers[0].stream("t")
+        handlers[0].on_chain_end(AIMessage("t", id="same"), run_id=run)
     assert config[CONF][CONFIG_KEY_STREAM].modes == {"values"}
     tokens.stream(((), "messages", "by another task"))
     assert seen == [("token", ((), "messages", "by another task"))], "its handler is a copy"
     seen.clear()
+    # Only now does the handler hear of the task, and so of its messages.
+    tokens.metadata[run] = ((), {"langgraph_node": "n"})
     events.release()
-    assert seen == [("custom", "c"), ("inner", ((), "values", "s")), ("token", "t"), ("token", "t")]
+    assert [kind for kind, _ in seen] == ["custom", "inner", "token"]
+    assert seen[2][1][2][0].content == "t"
 
 
 def test_hold_without_streams() -> None:

@@ -10,6 +10,7 @@ from itertools import permutations
 
 import pytest
 
+from langgraph_alto.engine import predictor
 from langgraph_alto.engine.supersteps import Phase
 from tests.engine.graphs import ANY, graph, last, node
 from tests.engine.play import Play
@@ -409,9 +410,43 @@ def test_exact_places() -> None:
     places = {name: play.predictor.place(play[name]) for name in ("w:a@2", "w:b@2")}
     assert places == {"w:a@2": 0, "w:b@2": 1}
     play.finish("w:b@2", send="v:1")
-    assert play.predictor.place(play["v:1@3"]) is None, "v runs under a name of its own"
+    assert play.predictor.place(play["v:1@3"]) is None, "w:a may send one before it"
     play.commit()
     assert {play.name(task): task.index for _, task in play.base} == places
+
+
+def test_ancestry() -> None:
+    """A packet stands in its sender's fan-out; a reduce, where the fan-out began.
+
+    START --> slow
+    START --> a ==> b ==> c --> one --> all
+                     `--------------------^ (in another superstep)
+    """
+    of = graph(
+        slow=SLOW,
+        a=node(sends="b"),
+        b=node(may="all", sends="c"),
+        c=node("one", writes="done"),
+        one=node("all"),
+        all=node(),
+    )
+    play = Play(of, "slow a")
+    play.finish("a@1", send="b:1 b:2")
+    play.finish("b:2@2", send="c:21 c:22")
+    play.finish("b:1@2", to="all")
+    play.finish("c:22@3")
+    assert str(play["one@4"].ancestry) == "a[1] › b[1]", "as far as is known"
+    play.finish("c:21@3")
+    play.finish("one@4")
+    tasks = ("a@1", "b:2@2", "c:22@3", "one@4", "all@5", "all@3")
+    assert [str(play[name].ancestry) for name in tasks] == [
+        "run",
+        "a[1]",
+        "a[1] › b[1]",
+        "a[1]",
+        "a[1]",
+        "a[0]",
+    ]
 
 
 def test_a_packet_to_nowhere_has_a_place() -> None:
@@ -697,6 +732,23 @@ def test_nothing_runs_ahead_of_the_recursion_limit() -> None:
     play = Play(of, "slow a", stop=2)
     assert play.finish("a@1") == ["b@2"]
     assert play.finish("b@2") == []
+
+
+def test_lead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loop beside a slow branch does not run away from it for ever.
+
+    START --> slow
+    START --> a --,
+              ^---'
+    """
+    monkeypatch.setattr(predictor, "LEAD", 2)
+    play = Play(graph(slow=SLOW, a=node("a")), "slow a")
+    assert play.finish("a@1") == ["a@2"]
+    assert play.finish("a@2") == ["a@3"]
+    assert play.finish("a@3") == []
+    play.finish("slow@1")
+    play.commit()
+    assert play.settle() == ["a@4"]
 
 
 def test_nothing_runs_ahead_of_a_failure() -> None:

@@ -253,9 +253,7 @@ def command(mode: Mode, journal: Journal, slow: float) -> Any:
 
 def reads_everything(mode: Mode, journal: Journal, slow: float) -> Any:
     """early copies its whole state into the log, which slow still adds to."""
-    graph = _plain(
-        mode, journal, slow, ["quick", "slow"], ("", "quick"), ("", "slow")
-    )
+    graph = _plain(mode, journal, slow, ["quick", "slow"], ("", "quick"), ("", "slow"))
 
     def whole(state: State) -> dict[str, Any]:
         return {"log": [f"{key}={value}" for key, value in sorted(state.items())]}

@@ -161,8 +161,8 @@ UNEVEN: list[tuple[Any, str]] = [
 def uneven(mode: Mode, journal: Journal, **replaced: Body) -> Any:
     """Two branches; ``early`` can run while ``slow`` does, which waits until it has begun.
 
-        START -> quick -> early -> end
-        START -> slow  -> late  -> end
+    START -> quick -> early -> end
+    START -> slow  -> late  -> end
     """
     nodes: dict[str, Body] = {
         "quick": node(mode, "quick", journal),
@@ -207,12 +207,12 @@ def collect(
     async def arun() -> None:
         with nothing_left():
             async for event in graph.astream(given, config, **kwargs):
-                events.append(event)
+                events.append(event)  # noqa: PERF401
 
     asyncio.run(arun())
 
 
-def thread(name: str = "1", **more: Any) -> dict[str, Any]:
+def thread(name: str = "1", **more: Any) -> Any:
     """A config with a thread id."""
     return {"configurable": {"thread_id": name}, **more}
 

@@ -80,8 +80,8 @@ def test_all_that_runs_ahead_is_adopted(
 def test_a_branch_not_taken_does_not_run(mode: Mode) -> None:
     """What a router might still choose is not run on the chance.
 
-        START -> quick -> early
-        START -> slow --(maybe)--> late
+    START -> quick -> early
+    START -> slow --(maybe)--> late
     """
     journal = Journal()
     graph: Any = StateGraph(State)
@@ -160,10 +160,7 @@ def test_batches_run_each_input_once() -> None:
         )
         fast = wrapped(graph)
         given = [{"left": name, "log": []} for name in names]
-        if body is work:
-            results = asyncio.run(fast.abatch(given))
-        else:
-            results = fast.batch(given)
+        results = asyncio.run(fast.abatch(given)) if body is work else fast.batch(given)
         assert [r["log"] for r in results] == [[name] * 3 for name in names]
         assert journal.calls() == dict.fromkeys(names, 3)
         journal.clear()

@@ -237,7 +237,9 @@ def test_nodes_marked_ordered(how: str, mode: Mode) -> None:
     """Nodes marked ``ordered``, by either option."""
     journal = Journal()
     options: dict[str, Any] = (
-        {"ordered": {"early"}} if how == "ordered" else {"effects": {"early": Effects(ordered=True)}}
+        {"ordered": {"early"}}
+        if how == "ordered"
+        else {"effects": {"early": Effects(ordered=True)}}
     )
     run(wrapped(branches(mode, journal), **options), {"log": []}, mode)
     assert waited(journal)

@@ -37,7 +37,7 @@ bounds = pytest.mark.parametrize("bound", [1, 2, 3])
 def test_the_bound_covers_all_together(policy: str, bound: int, mode: Mode) -> None:
     """``max_concurrency`` covers run-ahead and ordinary tasks together.
 
-        START -> s0 ... s3 -> t0 ... t3 -> u0 ... u3, each on its own
+    START -> s0 ... s3 -> t0 ... t3 -> u0 ... u3, each on its own
     """
     journal = Journal()
     nodes = {}
@@ -84,8 +84,8 @@ def test_no_deadlock(shape: str, bound: int, mode: Mode) -> None:
 def test_routers_that_wait_hold_no_place(mode: Mode) -> None:
     """A node run ahead whose router waits must not keep those it waits for from running.
 
-        START -> quick -> early --(reads right)--> done
-        START -> slow (writes right), START -> third
+    START -> quick -> early --(reads right)--> done
+    START -> slow (writes right), START -> third
     """
     journal = Journal()
     graph = graph_of(
@@ -114,7 +114,7 @@ def test_routers_that_wait_hold_no_place(mode: Mode) -> None:
 def test_the_current_superstep_goes_first(mode: Mode) -> None:
     """Tasks of the current superstep go first.
 
-        START -> a0 -> b0 -> c0, START -> a1, a2, a3
+    START -> a0 -> b0 -> c0, START -> a1, a2, a3
     """
     journal = Journal()
     names = ["a0", "a1", "a2", "a3", "b0", "c0"]
@@ -245,14 +245,13 @@ def test_calls_of_tasks_count(bound: int, mode: Mode) -> None:
 def test_the_bound_of_a_run_is_its_own(mode: Mode) -> None:
     """Runs of one graph at once do not share a bound, as in LangGraph."""
     journal = Journal()
-    nodes = {
-        name: node(mode, name, journal, seconds=0.1) for name in ("quick", "slow", "early")
-    }
+    nodes = {name: node(mode, name, journal, seconds=0.1) for name in ("quick", "slow", "early")}
     fast = wrapped(graph_of(nodes, [("", "quick"), ("", "slow"), ("quick", "early")]))
     configs = [{"max_concurrency": 1} for _ in range(3)]
     if mode == "sync":
         fast.batch([{"log": []}] * 3, [{**config} for config in configs])
         return
+
     async def three() -> None:
         await asyncio.gather(*(fast.ainvoke({"log": []}, config) for config in configs))
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,17 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
-from tests.guarantees.support import Journal, Mode, State, both, graph_of, node, run, thread, wrapped
+from tests.guarantees.support import (
+    Journal,
+    Mode,
+    State,
+    both,
+    graph_of,
+    node,
+    run,
+    thread,
+    wrapped,
+)
 
 ROOT = Path(__file__).parents[2]
 NAMES = ["quick", "slow", "early", "late", "after", "end"]
@@ -39,8 +49,8 @@ FINAL = ["quick", "slow", "early", "late", "after", "end"]
 def program(journal: Journal, dies: str = "", seconds: float = 0.1) -> Any:
     """The graph of these tests; the process dies in the node ``dies``.
 
-        START -> quick -> early -> after -> end
-        START -> slow  -> late           -> end
+    START -> quick -> early -> after -> end
+    START -> slow  -> late           -> end
     """
 
     def dying(name: str) -> Any:
@@ -69,9 +79,17 @@ async def start(file: str, dies: str, how: str, durability: Any) -> None:
 
 def killed(file: Path, dies: str, how: str, durability: str) -> None:
     """Run the graph in a process that dies in the node ``dies``."""
+    file.parent.mkdir(exist_ok=True)
     done = subprocess.run(
-        [sys.executable, "-m", "tests.guarantees.test_g6_durability"]
-        + [str(file), dies, how, durability],
+        [
+            sys.executable,
+            "-m",
+            "tests.guarantees.test_g6_durability",
+            str(file),
+            dies,
+            how,
+            durability,
+        ],
         cwd=ROOT,
         timeout=60,
         capture_output=True,
@@ -86,7 +104,7 @@ async def resumed(file: Path, how: str, journal: Journal) -> tuple[list[str], li
         compiled = program(journal, seconds=0.01).compile(checkpointer=saver)
         graph = wrapped(compiled) if how == "wrapped" else compiled
         before = await graph.aget_state(thread())
-        given = None if before.values or before.next else {"log": []}
+        given: Any = None if before.values or before.next else {"log": []}
         # Not in the background: a waiting edge's channel shares what it has seen with
         # its checkpoint, and LangGraph's own history may then show it too early.
         result = await graph.ainvoke(given, thread(), durability="sync")
@@ -101,14 +119,11 @@ async def resumed(file: Path, how: str, journal: Journal) -> tuple[list[str], li
 async def test_kill_the_process_anywhere(dies: str, tmp_path: Path) -> None:
     """Kill the process anywhere: resume gives the same final state, wrapped or plain."""
     histories = []
-    copies = {how: tmp_path / how for how in ("wrapped", "plain")}
-    await asyncio.to_thread(killed, copies["wrapped"], dies, "wrapped", "sync")
-    for suffix in ("", "-wal", "-shm"):
-        left = Path(f"{copies['wrapped']}{suffix}")
-        if left.exists():
-            Path(f"{copies['plain']}{suffix}").write_bytes(left.read_bytes())
-    for how, file in copies.items():
-        log, history = await resumed(file, how, Journal())
+    await asyncio.to_thread(killed, tmp_path / "wrapped" / "db", dies, "wrapped", "sync")
+    # With the files beside it, in which SQLite keeps what it has not moved yet.
+    await asyncio.to_thread(shutil.copytree, tmp_path / "wrapped", tmp_path / "plain")
+    for how in ("wrapped", "plain"):
+        log, history = await resumed(tmp_path / how / "db", how, Journal())
         assert log == FINAL
         histories.append(history)
     assert histories[0] == histories[1]
@@ -178,8 +193,7 @@ def test_every_durability_gives_langgraphs_history(durability: Any, mode: Mode) 
         saver = InMemorySaver()
         journal = Journal()
         nodes = {
-            name: node(mode, name, journal, seconds=0.02 if name == "slow" else 0)
-            for name in NAMES
+            name: node(mode, name, journal, seconds=0.02 if name == "slow" else 0) for name in NAMES
         }
         graph = make(graph_of(nodes, EDGES).compile(checkpointer=saver))
         run(graph, {"log": []}, mode, thread(), durability=durability)
@@ -269,5 +283,4 @@ def test_a_failed_superstep_is_resumed(mode: Mode) -> None:
 
 
 if __name__ == "__main__":
-    started = time.monotonic()
     asyncio.run(start(*sys.argv[1:]))

@@ -77,9 +77,7 @@ def fast(graph: Any) -> Any:
 
 @both
 @pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize(
-    "also", ["updates", "checkpoints", "tasks", "debug", "custom", "messages"]
-)
+@pytest.mark.parametrize("also", ["updates", "checkpoints", "tasks", "debug", "custom", "messages"])
 def test_order_of_each_mode(also: str, shape: str, mode: Mode) -> None:
     """Each mode, cut into supersteps by ``values``, is LangGraph's."""
     make, given = SHAPES[shape]
@@ -87,9 +85,7 @@ def test_order_of_each_mode(also: str, shape: str, mode: Mode) -> None:
 
     def streamed(made: Any) -> Any:
         graph = made(make(mode, Journal(), 0.02))
-        return supersteps(
-            steady(stream(graph, copy.deepcopy(given), mode, thread(), **how))
-        )
+        return supersteps(steady(stream(graph, copy.deepcopy(given), mode, thread(), **how)))
 
     expected = streamed(plainly)
     assert len(expected) > 2

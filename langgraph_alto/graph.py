@@ -162,7 +162,8 @@ def wrapped_class(kind: type[Pregel[Any, Any, Any, Any]]) -> type[Wrapped]:
     if kind is Pregel:
         return AltoPregel
     base = AltoGraph if issubclass(kind, CompiledStateGraph) else Wrapped
-    return type(f"Alto{kind.__name__}", (base, kind), {"__doc__": kind.__doc__})
+    made: Any = type(f"Alto{kind.__name__}", (base, kind), {"__doc__": kind.__doc__})
+    return made  # type: ignore[no-any-return]
 
 
 def unwrapped(graph: Pregel[Any, Any, Any, Any]) -> Pregel[Any, Any, Any, Any]:

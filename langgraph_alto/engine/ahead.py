@@ -324,14 +324,15 @@ class Ahead:
     def _allowed(self) -> int:
         """The nodes that may run ahead in this run."""
         loop, plan = self.loop, self.plan
-        if CONFIG_KEY_RUNNER_SUBMIT in loop.config[CONF]:
+        conf: Any = loop.config.get(CONF, {})
+        if CONFIG_KEY_RUNNER_SUBMIT in conf:
             return 0
         allowed = plan.ahead
-        watched = not self.unwatched or CONFIG_KEY_STREAM in loop.config[CONF]
+        watched = not self.unwatched or CONFIG_KEY_STREAM in conf
         if loop.checkpointer is not None or watched:
             # A checkpoint or a stream of a superstep before it would show the change.
             allowed &= ~plan.mutators
-        if loop.config[CONF].get(CONFIG_KEY_REPLAY_STATE) is not None or (
+        if conf.get(CONFIG_KEY_REPLAY_STATE) is not None or (
             loop.checkpointer is not None and _keeps_state(loop.nodes)
         ):
             # A subgraph that keeps its own state is found by the order of
@@ -344,7 +345,7 @@ class Ahead:
         loop = self.loop
         if (
             loop.checkpointer is None
-            and CONFIG_KEY_STREAM not in loop.config[CONF]
+            and CONFIG_KEY_STREAM not in loop.config.get(CONF, {})
             and (loop.stream is None or not loop.stream.modes & {"messages", "custom", "tools"})
         ):
             return 0

@@ -96,15 +96,16 @@ class _Loop(_Base):
                 more = super().tick()
             self._set_aside = set_aside()
         self._wrote = None
-        if self.ahead is None:
+        ahead = self.ahead
+        if ahead is None:
             if not more or len(self.tasks) == 1 or not self.engine.runs_ahead:
                 return more
-            self.ahead = self._run_ahead()
+            ahead = self.ahead = self._run_ahead()
         if more:
-            self.ahead.begin()
+            ahead.begin()
         return more
 
-    def _run_ahead(self) -> Any:
+    def _run_ahead(self) -> TaskAhead | ThreadAhead:
         """Set up running ahead: not before a superstep has more than one task."""
         raise NotImplementedError
 
@@ -202,7 +203,7 @@ class AsyncLoop(_Loop, AsyncPregelLoop):
         executor: Any = self.submit.__self__  # type: ignore[attr-defined]
         slots: Slots | None = None
         if executor.semaphore is not None:
-            slots = executor.semaphore = Slots(self.config["max_concurrency"] or 1)
+            slots = executor.semaphore = Slots(self.config.get("max_concurrency") or 1)
         ahead = TaskAhead(
             self,
             self.engine.plan(),

@@ -53,13 +53,13 @@ class PartialObject(Partial):
         super().__init__(node, unsure)
         self.target: Any = None
 
-    def touch(self, name: str) -> None:
+    def touch(self, key: Any) -> None:
         """A field is read; see :meth:`Partial.touch`."""
-        if name in _WHOLE:
+        if key in _WHOLE:
             if self.unsure:
                 self.refuse_whole()
         else:
-            super().touch(name)
+            super().touch(key)
 
     def complete(self, real: Any) -> None:
         """Take the fields that were not certain from LangGraph's own object."""
@@ -253,7 +253,8 @@ def _tracking(schema: Any) -> Any:
             if getattr(schema, name, None) not in (None, getattr(object, name, None))
         },
     }
-    return type(schema)(schema.__name__, (schema,), body)
+    kind: Any = type(schema)
+    return kind(schema.__name__, (schema,), body)
 
 
 __all__ = ["PartialDict", "PartialObject", "make_partial", "may_be_partial", "partial_object"]

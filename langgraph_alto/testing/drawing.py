@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar, get_args
-
-from hypothesis import strategies as st
 
 from langgraph_alto.testing.description import (
     END,
@@ -24,8 +22,32 @@ from langgraph_alto.testing.description import (
 
 T = TypeVar("T")
 
+BYTES = 1200
+"""How many bytes a description is drawn from; two for each choice."""
+
 _REDUCED = ("log", "text", "table", "best", "new", "zip")
-_DELAYS = ((0.0,), (0.001,), (0.003,), (0.007,), (0.0, 0.002, 0.005))
+
+
+class Choices:
+    """Numbers out of a string of bytes; zero bytes, and those beyond the end, are the least.
+
+    Hypothesis is given one string of bytes to draw and shrink, not every choice,
+    because it mostly repeats what it has drawn in other places of the same kind:
+    all nodes would read and write the same.
+
+    Args:
+        data: The bytes.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+
+    def number(self, least: int, most: int) -> int:
+        """The next number, from `least` to `most`."""
+        two = int.from_bytes(self._data[self._at : self._at + 2], "big")
+        self._at += 2
+        return least + (two * (most - least + 1) >> 16)
 
 
 class Maker:
@@ -33,18 +55,19 @@ class Maker:
 
     def __init__(
         self,
-        draw: st.DrawFn,
+        choices: Choices,
         mode: str,
-        wanted: frozenset[str],
+        wanted: Collection[str],
         size: int,
         outer: Maker | None = None,
     ) -> None:
-        self._draw = draw
+        self._choices = choices
         self._mode = mode
         self._wanted = wanted
         self._inner = outer is not None
         letter = "s" if self._inner else "n"
-        count = draw(st.integers(1 if self._inner else 2, size))
+        least = 1 if self._inner else 2
+        count = max(self._number(least, size), self._number(least, size))
         self.names = [f"{letter}{i}" for i in range(count)]
         self.nodes = {name: Node(name) for name in self.names}
         self.entry: list[str] = []
@@ -53,7 +76,7 @@ class Maker:
         self.start_route: Route | None = None
         self.sent: set[str] = set()
         self.state: StateKind = outer.state if outer else "typeddict"
-        self.keys: list[str] = ["log"]
+        self.keys: list[str] = ["log", "text"]
         if outer is not None:
             self.keys = [k for k in outer.keys if k != "shelf"]
         elif "models" in wanted:
@@ -81,18 +104,20 @@ class Maker:
 
     def _chance(self, percent: int) -> bool:
         """True so often; false when shrunk."""
-        return self._draw(st.integers(0, 99)) >= 100 - percent
+        return self._number(0, 99) >= 100 - percent
+
+    def _number(self, least: int, most: int) -> int:
+        return self._choices.number(least, most)
 
     def _one(self, choices: Sequence[T]) -> T:
-        return self._draw(st.sampled_from(choices))
+        return choices[self._number(0, len(choices) - 1)]
 
     def _some(self, choices: Sequence[T], most: int, least: int = 0) -> list[T]:
         most = min(most, len(choices))
-        if most < least or not choices:
+        if most < least:
             return []
-        return self._draw(
-            st.lists(st.sampled_from(choices), min_size=least, max_size=most, unique=True)
-        )
+        left = list(choices)
+        return [left.pop(self._number(0, len(left) - 1)) for _ in range(self._number(least, most))]
 
     def _has(self, feature: str, percent: int) -> bool:
         return feature in self._wanted and self._chance(percent)
@@ -109,7 +134,7 @@ class Maker:
                 self.entry.append(name)
             else:
                 children[self.names[number - back]].append(name)
-        for _ in range(self._draw(st.integers(0, 2))):
+        for _ in range(self._number(0, 2)):
             start, end = self._ordered_pair()
             if end not in children[start] and start != end:
                 children[start].append(end)
@@ -127,12 +152,12 @@ class Maker:
         self._defer()
 
     def _ordered_pair(self) -> tuple[str, str]:
-        numbers = [self._draw(st.integers(0, len(self.names) - 1)) for _ in range(2)]
+        numbers = [self._number(0, len(self.names) - 1) for _ in range(2)]
         return self.names[min(numbers)], self.names[max(numbers)]
 
     def _draw_joins(self, children: dict[str, list[str]]) -> None:
-        for _ in range(self._draw(st.integers(1, 2))):
-            end = self._draw(st.integers(2, len(self.names) - 1))
+        for _ in range(self._number(1, 2)):
+            end = self._number(2, len(self.names) - 1)
             starts = self._some(self.names[:end], 3, 2)
             if len(starts) < 2:
                 continue
@@ -178,12 +203,12 @@ class Maker:
 
     def _fans(self) -> None:
         owner = self._one(self.names)
-        depth = self._draw(st.integers(1, 3))
+        depth = self._number(1, 3)
         if self._chance(25) and not self._inner:  # the state itself, to an ordinary node
             target = self._one(self.names)
             self.sent.add(target)
             fan = self._fan(target)
-            self._attach(owner, replace(fan, payload="state", limit=self._draw(st.integers(1, 2))))
+            self._attach(owner, replace(fan, payload="state", limit=self._number(1, 2)))
             return
         later = self.names[self.names.index(owner) + 1 :]
         workers = [f"w{level}" for level in range(depth)]
@@ -200,7 +225,7 @@ class Maker:
     def _fan(self, target: str, later: Sequence[str] = ()) -> Route:
         mixed = bool(later) and self._chance(20)
         targets = (target, self._one(later)) if mixed else (target,)
-        width = self._draw(st.integers(0, 4)) if target != "w2" else 2
+        width = self._number(0, 4) if target != "w2" else 2
         return replace(self._route("mixed" if mixed else "fan", targets), width=width)
 
     def _collect(self, worker: str, later: Sequence[str]) -> None:
@@ -229,21 +254,21 @@ class Maker:
         leave = self._one([*after, END])
         if self.nodes[owner].route is None and self._chance(70):
             self.edges = [(s, e) for s, e in self.edges if s != owner]
-        limit = self._draw(st.integers(1, 4))
+        limit = self._number(1, 4)
         self._attach(owner, replace(self._route("one", (target, leave)), limit=limit))
 
     def _subgraph(self) -> None:
         name = self._one(self.names)
         node = self.nodes[name]
-        wanted = self._wanted - {"failures", "mutation", "unguarded"}
-        inner = Maker(self._draw, self._mode, wanted, 3, self).description()
+        wanted = set(self._wanted) - {"failures", "mutation", "unguarded"}
+        inner = Maker(self._choices, self._mode, wanted, 3, self).description()
         self.nodes[name] = Node(name, defer=node.defer, route=node.route, inner=inner)
 
     # -- nodes -----------------------------------------------------------
 
     def _state_keys(self) -> None:
         if "reducers" in self._wanted:
-            self.keys += self._some(_REDUCED[1:], 3, 1)
+            self.keys += self._some(_REDUCED[2:], 3, 1)
         if "messages" in self._wanted:
             self.keys.append("messages")
         self.keys += ["hops", "x"]
@@ -282,7 +307,10 @@ class Maker:
             return replace(node, mixes=self._chance(20))
         plain = [k for k in self.keys if k != "shelf"]
         others = [f"of_{n}" for n in self.names if f"of_{n}" in self.nodes[n].writes]
-        reads = tuple(Read(key, self._style(key)) for key in self._some([*plain, *others], 3))
+        reads = tuple(
+            Read(key, self._style(key))
+            for key in dict.fromkeys(self._some([*others, *plain, *others], 3))
+        )
         whole: WholeStyle = ""
         if self._has("whole", 40):
             whole = self._one(get_args(WholeStyle)[1:])
@@ -324,7 +352,7 @@ class Maker:
             self._set(name, fails=-1, retries=self._one((0, 0, 2)))
         if "flaky" in self._wanted:
             for name in self._some([n for n in able if not self.nodes[n].fails], 2, 1):
-                fails = self._draw(st.integers(1, 2))
+                fails = self._number(1, 2)
                 by_attempt = name in simple and self._chance(50)
                 short = by_attempt and self._chance(15)
                 retries = fails if short else fails + 1
@@ -332,7 +360,7 @@ class Maker:
         # An interrupt streams the values at once, while a sibling may be mutating them.
         if "interrupts" in self._wanted and "mutation" not in self._wanted:
             for name in self._some(able, 2, 1):
-                self._set(name, asks=self._draw(st.integers(1, 2)))
+                self._set(name, asks=self._number(1, 2))
         if "stamps" in self._wanted:
             for name in self._some(simple, 2, 1):
                 self._set(name, stamps=True)
@@ -371,11 +399,25 @@ class Maker:
             joins=tuple(dict.fromkeys(self.joins)),
         )
 
+    def _delays(self, described: Description) -> Iterator[tuple[str, tuple[float, ...]]]:
+        """A few slow nodes, so that much can run ahead of them; some of varying speed."""
+        names = [*self.nodes]
+        for node in described.nodes:
+            if node.inner is not None:
+                names += [f"{node.name}/{n.name}" for n in node.inner.nodes]
+        slow = self._some(names, 3)
+        varying = self._some(names, 2)
+        for name in names:
+            if name in slow:
+                yield name, (self._one((0.008, 0.004)),)
+            elif name in varying:
+                yield name, (0.0, 0.002, 0.005)
+
     def _finish(self) -> Description:
         described = self._described()
         if self._inner:
             return described
-        pausing = bool({"interrupts", "breakpoints"} & self._wanted)
+        pausing = bool({"interrupts", "breakpoints"} & set(self._wanted))
         saved = pausing or "checkpoints" in self._wanted
         mutation = "mutation" in self._wanted
         changes: dict[str, object] = {"checkpointer": saved}
@@ -390,16 +432,12 @@ class Maker:
             changes["interrupt_before"] = tuple(sorted(self._some(self.names, 2)))
             changes["interrupt_after"] = tuple(sorted(self._some(self.names, 2)))
         if "recursion" in self._wanted:
-            changes["recursion_limit"] = self._draw(st.integers(2, 7))
+            changes["recursion_limit"] = self._number(2, 7)
         given = [k for k in self.keys if k in ("shelf", "messages") or self._chance(70)]
         changes["given"] = tuple(dict.fromkeys(["x", *given] if self._chance(90) else given))
         if self._chance(10):
             changes["output"] = tuple(sorted(set(self._some(described.keys, 2, 1))))
-        names = [*self.nodes]
-        for node in described.nodes:
-            if node.inner is not None:
-                names += [f"{node.name}/{n.name}" for n in node.inner.nodes]
-        changes["delays"] = tuple((n, d) for n in names if (d := self._one(_DELAYS)) != (0.0,))
+        changes["delays"] = tuple(self._delays(described))
         return replace(described, **changes)  # type: ignore[arg-type]
 
 

@@ -19,7 +19,7 @@ from typing import Literal, get_args
 from hypothesis import strategies as st
 
 from langgraph_alto.testing.description import Description
-from langgraph_alto.testing.drawing import Maker
+from langgraph_alto.testing.drawing import BYTES, Choices, Maker
 from langgraph_alto.testing.program import build, program
 from langgraph_alto.testing.run_program import check_graph, reproducer
 
@@ -90,11 +90,13 @@ def graphs(
     Returns:
         The strategy.
     """
-    choices: Sequence[Feature] = sorted(features)
-    wanted = st.frozensets(st.sampled_from(choices), max_size=at_once)
+    ordered: Sequence[Feature] = sorted(features)
 
-    @st.composite
-    def description(draw: st.DrawFn) -> Description:
-        return Maker(draw, mode, draw(wanted), nodes).description()
+    def made(data: bytes) -> Description:
+        choices = Choices(data)
+        left = list(ordered)
+        count = choices.number(0, min(at_once, len(left)))
+        wanted = [left.pop(choices.number(0, len(left) - 1)) for _ in range(count)]
+        return Maker(choices, mode, wanted, nodes).description()
 
-    return description()
+    return st.binary(min_size=BYTES, max_size=BYTES).map(made)

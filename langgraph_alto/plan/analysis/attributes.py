@@ -29,6 +29,7 @@ from langgraph_alto.plan.analysis.values import (
     Ref,
     Super,
     Value,
+    aliasing,
     one,
 )
 
@@ -112,6 +113,9 @@ def _cell_attribute(machine: Machine, atom: Alloc, name: str, calling: bool) -> 
         return OPAQUE if cell.cls is None else one(Obj(cell.cls))
     if cell.kind in ("instance", "command", "send"):
         found = cell.fields.get(name, NOTHING) | cell.rest
+        if aliasing(cell.rest) and not calling:
+            # What an attribute of unknown content gives may be a container of it.
+            found |= machine.container("list", cell_node(), cell.rest, ("held", atom.site))
         attribute = UNKNOWN if cell.cls is None else hints.static(cell.cls, name)
         if isinstance(attribute, property):
             found |= machine.apply(machine, wrap(attribute.fget), Args([one(atom)]), cell_node())

@@ -39,6 +39,7 @@ from langgraph_alto.plan.analysis.values import (
     Opaque,
     Ref,
     Value,
+    join,
     one,
 )
 
@@ -132,8 +133,8 @@ def call_object(machine: Machine, obj: object, args: Args, node: ast.AST) -> Val
         return call_object(machine, getattr(obj, "func", None), args, node) and machine.opaque(node)
     wrapped = getattr(obj, "__wrapped__", None) if isinstance(obj, _CACHED) else None
     if isinstance(wrapped, types.FunctionType):
-        found = call_unseen(machine, args, describe(node), node, user=False)
-        return found | call_object(machine, wrapped, args, node)
+        call_unseen(machine, args, describe(node), node, user=False)
+        return call_object(machine, wrapped, args, node)
     call = hints.static(type(obj), "__call__")
     if isinstance(call, types.FunctionType):
         return call_function(machine, call, merged(Args([one(Obj(obj))]), args), node)
@@ -180,6 +181,10 @@ def call_function(
     """Call a real Python function, following it if that is worth while."""
     file = function.__code__.co_filename
     label = describe(node) if isinstance(node, ast.Call) else function.__qualname__
+    if str(function.__globals__.get("__name__")).startswith(_PASSING_ON):
+        inside = _inside(function)
+        if inside:
+            return join(call_object(machine, inner, args, node) for inner in inside)
     foreign = is_library_code(function)
     key = ((function.__module__ or "").lstrip("_"), function.__name__)
     if foreign and key in ARGUMENT_MUTATORS:
@@ -205,6 +210,10 @@ def call_function(
         node,
         defaults_of(function),
     )
+
+
+_PASSING_ON = ("tenacity", "backoff")
+"""Libraries whose decorators call what they wrap, perhaps again, and return its result."""
 
 
 def _inside(function: types.FunctionType) -> list[object]:

@@ -95,7 +95,7 @@ class Machine:
 
     def site(self, node: object) -> int:
         """A number for a place in the code, in the context it is reached in."""
-        key = (self.frame.index if self.stack else -1, id(node))
+        key = (self.frame.index if self.stack else -1, id(node) if is_node(node) else node)
         return self.sites.setdefault(key, len(self.sites) + 1)
 
     def opaque(self, node: object, *, user: bool = False, runnable: bool = False) -> Value:
@@ -295,6 +295,11 @@ class Machine:
         self.visits += 1
         if self.visits > MAX_VISITS:
             raise GiveUp("the function is too large to analyse")
+
+
+def is_node(thing: object) -> bool:
+    """Whether this is syntax, which outlives the analysis, or a name of our own."""
+    return isinstance(thing, ast.AST)
 
 
 def _identity(obj: object) -> int:

@@ -122,7 +122,9 @@ def run(machine: Machine, obj: object, value: Value, node: ast.AST) -> Value:
         found = NOTHING
         for method in followed:
             if method is not None:
-                args = Args([wrap_one(obj), value], kw={"config": machine.opaque((obj, "config"))})
+                args = Args(
+                    [wrap_one(obj), value], kw={"config": machine.opaque((id(obj), "config"))}
+                )
                 found |= machine.apply(machine, wrap(method), args, node)
         return found
     functions = both(obj)
@@ -170,7 +172,7 @@ def call(
     """Call a node function the way LangGraph does: the input, and what is injected."""
     given = {k: wrap(v) for k, v in kwargs.items()}
     for name in _injectable(func):
-        given.setdefault(name, machine.opaque((func, name)))
+        given.setdefault(name, machine.opaque((id(func), name)))
     return machine.apply(machine, wrap(func), Args([value], kw=given), node)
 
 

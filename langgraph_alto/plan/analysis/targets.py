@@ -52,12 +52,13 @@ def analyse_node(target: object, schema: object | None = None) -> Facts:
         The facts; whatever is not certain is ``None``, with a doubt that says
         why. Never raises.
     """
+    machine = Machine(apply)
     try:
-        return _analyse_node(target, schema)
+        return _analyse_node(machine, target, schema)
     except GiveUp as reason:
-        return _nothing_known(str(reason), target)
+        return _nothing_known(machine, str(reason), target)
     except Exception as problem:  # noqa: BLE001 - a plan must not fail because of analysis
-        return _nothing_known(f"analysis failed: {problem!r}", target)
+        return _nothing_known(machine, f"analysis failed: {problem!r}", target)
 
 
 def analyse_router(target: object, schema: object | None = None) -> RouterFacts:
@@ -70,17 +71,18 @@ def analyse_router(target: object, schema: object | None = None) -> RouterFacts:
     Returns:
         The facts; never raises.
     """
+    machine = Machine(apply)
     try:
-        return _analyse_router(target, schema)
+        return _analyse_router(machine, target, schema)
     except GiveUp as reason:
-        return RouterFacts(_nothing_known(str(reason), target), None, None)
+        return RouterFacts(_nothing_known(machine, str(reason), target), None, None)
     except Exception as problem:  # noqa: BLE001 - a plan must not fail because of analysis
-        known = _nothing_known(f"analysis failed: {problem!r}", target)
+        known = _nothing_known(machine, f"analysis failed: {problem!r}", target)
         return RouterFacts(known, None, None)
 
 
-def _analyse_node(target: object, schema: object | None) -> Facts:
-    machine, result = _run(target, schema)
+def _analyse_node(machine: Machine, target: object, schema: object | None) -> Facts:
+    result = _run(machine, target, schema)
     outcome = Outcome(machine)
     generator = _is_generator(target)
     if generator:
@@ -98,8 +100,8 @@ def _analyse_node(target: object, schema: object | None) -> Facts:
     return _rooted(facts, machine) if rooted else facts
 
 
-def _analyse_router(target: object, schema: object | None) -> RouterFacts:
-    machine, result = _run(target, schema)
+def _analyse_router(machine: Machine, target: object, schema: object | None) -> RouterFacts:
+    result = _run(machine, target, schema)
     outcome = Outcome(machine)
     if _is_generator(target):
         outcome.unknown_goto("the router is a generator")
@@ -154,14 +156,13 @@ def _is_root(schema: object) -> bool:
     return not hasattr(schema, "__annotations__")
 
 
-def _run(target: object, schema: object | None) -> tuple[Machine, Value]:
+def _run(machine: Machine, target: object, schema: object | None) -> Value:
     hints.forget()
     for thing in (*functions(target), schema):
         plain = _plain_function(thing)
         module = plain.__globals__.get("__name__") if plain else getattr(thing, "__module__", None)
         if isinstance(module, str):
             call_home(module)
-    machine = Machine(apply)
     hint = hints.normal(schema if schema is not None else _first_annotation(target))
     state = one(Ref((), True, hint))
     _note_parameters(machine, target)
@@ -170,7 +171,7 @@ def _run(target: object, schema: object | None) -> tuple[Machine, Value]:
         machine.begin_pass()
         result = _invoke(machine, target, state)
         if not machine.changed:
-            return machine, result
+            return result
     raise GiveUp("the function's values do not settle")
 
 
@@ -232,6 +233,9 @@ def _first_annotation(target: object) -> object:
         plain = _plain_function(function)
         if plain is None:
             continue
+        unwrapped = inspect.unwrap(plain)
+        if isinstance(unwrapped, types.FunctionType) and unwrapped is not plain:
+            function = plain = unwrapped
         bound += plain is not function
         names = plain.__code__.co_varnames[: plain.__code__.co_argcount]
         if len(names) > bound:
@@ -272,15 +276,23 @@ def _command_names(hint: object) -> set[str]:
     return found
 
 
-def _nothing_known(why: str, target: object) -> Facts:
+def _nothing_known(machine: Machine, why: str, target: object) -> Facts:
     file = line = None
     with contextlib.suppress(Exception):
         plain = _plain_function(functions(target)[0])
         if plain is not None:
             file, line = plain.__code__.co_filename, plain.__code__.co_firstlineno
     doubts = tuple(Doubt(fact, why, file, line) for fact in ("reads", "writes", "mutates", "goto"))
-    # Code that was not understood may also interrupt, or use the store.
-    return Facts(None, None, None, None, doubts=doubts)
+    return Facts(
+        None,
+        None,
+        None,
+        None,
+        interrupts=machine.rec.interrupts,
+        calls_tasks=machine.rec.calls_tasks,
+        uses_store=machine.rec.uses_store,
+        doubts=doubts,
+    )
 
 
 def analyse_reducer(fn: object) -> bool:

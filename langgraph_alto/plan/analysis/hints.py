@@ -204,7 +204,7 @@ def _read_fields(cls: type) -> dict[str, object] | None:
     elif is_typed_dict(cls):
         names = resolved(cls)
     elif issubclass(cls, tuple) and hasattr(cls, "_fields"):
-        names = cls._fields
+        names = getattr(cls, "_fields")  # noqa: B009
     else:
         return None
     hints = resolved(cls)

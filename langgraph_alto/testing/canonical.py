@@ -122,7 +122,8 @@ def _compound(value: Any, above: frozenset[int]) -> str:
         body = "{" + ", ".join(_items(value, above)) + "}"
         return body if kind is dict else f"{kind.__qualname__}({body})"
     if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return f"{kind.__qualname__}({_pairs(zip(getattr(value, "_fields"), value, strict=True), above)})"  # noqa: B009
+        names: Any = getattr(value, "_fields")  # noqa: B009
+        return f"{kind.__qualname__}({_pairs(zip(names, value, strict=True), above)})"
     if isinstance(value, list | tuple):
         parts = ", ".join(_text(v, above) for v in value)
         body = f"[{parts}]" if isinstance(value, list) else f"({parts})"

@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from langchain_core.runnables import RunnableLambda
 
 from langgraph_alto.engine.partial import Misprediction, PartialDict, PartialState
+from langgraph_alto.plan.analysis import analyse_node
 
 WHOLE = {"a": 1, "b": [2], "u": 3}
 """LangGraph's own state. ``u`` and ``v`` are not certain, ``c`` is certain to be absent."""
@@ -35,6 +37,12 @@ def matched(state: Any) -> Any:
     match state:
         case dict() as whole:
             return whole["a"]
+
+
+def keyed(state: Any) -> Any:
+    match state:
+        case {"a": value}:
+            return value
 
 
 KEYED: dict[str, Callable[[Any, str], Any]] = {
@@ -129,6 +137,14 @@ def test_it_is_a_dict() -> None:
     with pytest.raises(TypeError, match="unhashable"):
         hash(target)
     assert matched(target) == 1
+
+
+def test_a_mapping_pattern_asks_how_many_keys_there_are() -> None:
+    """So it reads the whole, whatever its keys; the analysis must say so, or it runs twice."""
+    with pytest.raises(Misprediction, match="whole state"):
+        keyed(partial().target)
+    facts = analyse_node(RunnableLambda(keyed), None)
+    assert facts.reads is None
 
 
 def test_nodes_cannot_catch_a_misprediction() -> None:

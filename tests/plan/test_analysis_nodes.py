@@ -458,7 +458,7 @@ def keywords_from_the_state(state):
     return {"out": dict(**state)}
 
 
-@case(reads="name", writes="out")
+@case(reads=None, writes="out")
 def matching_a_mapping(state):
     match state:
         case {"name": "x" | "y" as found}:

@@ -48,6 +48,9 @@ def _sequence(machine: Machine, frame: Frame, pattern: ast.MatchSequence, subjec
 
 
 def _mapping(machine: Machine, frame: Frame, pattern: ast.MatchMapping, subject: Value) -> None:
+    if pattern.keys:
+        # Python asks for the length first, to see whether there are enough keys.
+        machine.read(subject, lambda: "the whole state is matched against a mapping")
     for key_node, part in zip(pattern.keys, pattern.patterns, strict=True):
         key = evaluate(machine, frame, key_node)
         use(machine, key, "is used as a key")

@@ -389,6 +389,26 @@ def test_events_of_a_wrong_guess_are_never_seen(mode: Mode) -> None:
     assert journal.calls()["early"] == 2
 
 
+# -- listening does not slow down ----------------------------------------------
+
+
+@both
+@pytest.mark.parametrize("modes", [["messages"], ["messages", "updates", "custom", "tasks"]])
+def test_nodes_run_ahead_whatever_is_streamed(modes: list[str], mode: Mode) -> None:
+    """Listeners are shown a node's input; a key that is not certain then is no misprediction."""
+    journal = Journal()
+    stream(wrapped(uneven(mode, journal)), {"log": []}, mode, stream_mode=modes)
+    assert journal.came_first("begin early", "end slow")
+
+
+async def test_nodes_run_ahead_under_astream_events() -> None:
+    """So it is with LangChain's own event streams, and with any tracer."""
+    journal = Journal()
+    graph = wrapped(uneven("async", journal))
+    assert [event async for event in graph.astream_events({"log": []}, version="v2")]
+    assert journal.came_first("begin early", "end slow")
+
+
 # -- other ways to listen ------------------------------------------------------
 
 

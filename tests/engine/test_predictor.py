@@ -9,7 +9,9 @@ from __future__ import annotations
 from itertools import permutations
 
 import pytest
+from langgraph.types import Send
 
+from langgraph_alto._langgraph import TASKS
 from langgraph_alto.engine import predictor
 from langgraph_alto.engine.supersteps import Phase
 from tests.engine.graphs import ANY, graph, last, node
@@ -449,6 +451,25 @@ def test_ancestry() -> None:
     ]
 
 
+def test_one_packet_sent_twice() -> None:
+    """Two tasks with the same object: each stays at its own place.
+
+    START --> slow
+    START --> a ==> w
+    """
+    play = Play(graph(slow=SLOW, a=node(sends="w"), w=node(writes="x")), "slow a")
+    packet = Send("w", "1")
+    play.predictor.finished(play["a@1"], [(TASKS, packet), (TASKS, packet)])
+    first, second = play.predictor.settle()[0]
+    play.predictor.finished(second, [("x", [2])])
+    play.predictor.finished(first, [("x", [1])])
+    assert play.value("x", 3) == [1, 2]
+    play.finish("slow@1")
+    play.commit()
+    assert [task for _, task in play.base] == [first, second]
+    assert [first.index, second.index] == [0, 1]
+
+
 def test_a_packet_to_nowhere_has_a_place() -> None:
     """LangGraph ignores it with a warning, and numbers the others as if it were there.
 
@@ -463,6 +484,30 @@ def test_a_packet_to_nowhere_has_a_place() -> None:
     place = play.predictor.place(play["w:2@2"])
     assert play.commit() == ["w:2@2"]
     assert place == play["w:2@2"].index == 1
+
+
+def test_what_has_run_ahead_counts_when_its_superstep_comes() -> None:
+    """Its writes, and its part in a waiting edge, are still known then.
+
+    START --> slow
+    START --> a --> b/x --[b+c]--> d[x]
+               `--> c --------^
+    """
+    of = graph(
+        slow=SLOW,
+        a=node("b c"),
+        b=node(writes="x"),
+        c=node(),
+        d=node(reads="x"),
+        joins="b+c->d",
+    )
+    play = Play(of, "slow a")
+    play.finish("a@1")
+    play.finish("b@2", x=[1])
+    play.finish("slow@1")
+    assert play.commit() == ["b@2", "c@2"]
+    assert play.finish("c@2") == ["d@3"]
+    assert play.value("x", 3) == [1]
 
 
 # -- waiting edges --------------------------------------------------------------

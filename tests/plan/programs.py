@@ -5,6 +5,9 @@ Most keep, hand on or change what they are given.
 """
 
 # mypy: ignore-errors
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportFunctionMemberAccess=false
+# pyright: reportIndexIssue=false, reportOptionalMemberAccess=false, reportReturnType=false
+# pyright: reportIncompatibleMethodOverride=false, reportUnusedExpression=false
 # ruff: noqa
 
 import asyncio

@@ -27,6 +27,9 @@ from langgraph_alto.plan.analysis import analyse_node
 from langgraph_alto.plan.effects import Path
 
 # These functions are material: some are written the way no one should.
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportFunctionMemberAccess=false
+# pyright: reportIndexIssue=false, reportOptionalMemberAccess=false, reportReturnType=false
+# pyright: reportIncompatibleMethodOverride=false, reportUnusedExpression=false
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, type-arg, attr-defined, arg-type"
 # mypy: disable-error-code="comparison-overlap"
 # ruff: noqa: B007, B905, C406, C408, C416, C417, C420, F841, PERF102, PERF401

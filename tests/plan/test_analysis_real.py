@@ -29,6 +29,9 @@ from typing_extensions import TypedDict
 
 from langgraph_alto.plan.analysis import analyse_node, analyse_router
 
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportFunctionMemberAccess=false
+# pyright: reportIndexIssue=false, reportOptionalMemberAccess=false, reportReturnType=false
+# pyright: reportIncompatibleMethodOverride=false, reportUnusedExpression=false
 # mypy: disable-error-code="comparison-overlap, arg-type"
 
 

@@ -21,6 +21,9 @@ from typing_extensions import TypedDict
 from langgraph_alto.plan.analysis import analyse_node
 from langgraph_alto.plan.analysis.source import source_of
 
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportFunctionMemberAccess=false
+# pyright: reportIndexIssue=false, reportOptionalMemberAccess=false, reportReturnType=false
+# pyright: reportIncompatibleMethodOverride=false, reportUnusedExpression=false
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, comparison-overlap"
 
 

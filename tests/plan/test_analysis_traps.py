@@ -25,6 +25,9 @@ from typing_extensions import TypedDict
 from langgraph_alto.plan.analysis import analyse_node, analyse_router
 
 # These functions are material: some are written the way no one should.
+# pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportFunctionMemberAccess=false
+# pyright: reportIndexIssue=false, reportOptionalMemberAccess=false, reportReturnType=false
+# pyright: reportIncompatibleMethodOverride=false, reportUnusedExpression=false
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, comparison-overlap, attr-defined"
 # mypy: disable-error-code="union-attr, type-arg, misc, arg-type, var-annotated"
 # ruff: noqa: PIE804

@@ -190,7 +190,8 @@ def _by_column(nodes: list[FunctionNode], code: types.CodeType) -> list[Function
     """Tell functions that start on one line apart by what columns the code covers."""
     positions = getattr(code, "co_positions", None)
     if positions is None:
-        return []
+        # Python 3.10 does not record columns.
+        return [n for n in nodes if _compiles_to(n, code)][:1]
     # Instructions of the compiler's own have empty spans.
     spans = [p for p in positions() if None not in p and p[:1] + p[2:3] != p[1:2] + p[3:]]
     if not spans:
@@ -202,6 +203,18 @@ def _by_column(nodes: list[FunctionNode], code: types.CodeType) -> list[Function
     covering = [n for n in nodes if _start(n) <= first and last <= _end(n)]
     covering.sort(key=lambda n: (_start(n), tuple(-x for x in _end(n))))
     return covering[-1:]
+
+
+def _compiles_to(node: FunctionNode, code: types.CodeType) -> bool:
+    """Whether a lambda, compiled on its own, is this code: not so if it is a closure."""
+    if not isinstance(node, ast.Lambda):
+        return False
+    outer = compile(ast.Expression(node), code.co_filename, "eval")
+    made = next((c for c in outer.co_consts if isinstance(c, types.CodeType)), None)
+    return made is not None and all(
+        getattr(made, name) == getattr(code, name)
+        for name in ("co_code", "co_consts", "co_names", "co_varnames", "co_freevars")
+    )
 
 
 def _start(node: FunctionNode) -> tuple[int, int]:

@@ -24,7 +24,7 @@ from langgraph.channels.last_value import LastValueAfterFinish
 from langgraph.channels.named_barrier_value import NamedBarrierValueAfterFinish
 from langgraph.errors import InvalidUpdateError
 
-from langgraph_alto._langgraph import ERROR, NO_WRITES, PULL, PUSH, apply_writes
+from langgraph_alto._langgraph import ERROR, NO_WRITES, PULL, PUSH, TASKS, apply_writes
 from langgraph_alto.engine.channels import FADING, STEADY, Channels, apply_to_channels, steady
 
 
@@ -46,6 +46,15 @@ class OneShot(AnyValue[Any]):
 
     def consume(self) -> bool:
         return super().update(())
+
+
+class Silent(AnyValue[Any]):
+    """Says that it is unchanged when it is written, and changed when it is not."""
+
+    def update(self, values: Sequence[Any]) -> bool:
+        if values:
+            super().update(values)
+        return not values
 
 
 class AtTheEnd(UntrackedValue[Any]):
@@ -80,6 +89,9 @@ KINDS: Mapping[str, Callable[[], BaseChannel[Any, Any, Any]]] = {
     "barrier after": lambda: NamedBarrierValueAfterFinish(str, NAMES),
     "counting": lambda: Counting(int),
     "one shot": lambda: OneShot(int),
+    # A name that LangGraph keeps for itself: not consumed, whatever it is.
+    TASKS: lambda: OneShot(int),
+    "silent": lambda: Silent(int),
     "at the end": lambda: AtTheEnd(int, guard=False),
     "own barrier": lambda: Barrier(str, NAMES),
 }
@@ -184,7 +196,7 @@ def test_as_langgraph_does(
 def test_every_class_is_known() -> None:
     """A class that LangGraph adds must be looked at, not taken for either kind."""
     known = {type(make()) for make in KINDS.values()}
-    own = {Counting, OneShot, AtTheEnd, Barrier, DeltaChannel}
+    own = {Counting, OneShot, Silent, AtTheEnd, Barrier, DeltaChannel}
     assert known - own == STEADY | FADING
     assert [steady(kind()) for kind in (KINDS["log"], KINDS["topic"], KINDS["delta"])] == [
         True,

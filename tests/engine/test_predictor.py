@@ -14,7 +14,7 @@ from langgraph.types import Send
 from langgraph_alto._langgraph import TASKS
 from langgraph_alto.engine import predictor
 from langgraph_alto.engine.supersteps import Phase
-from tests.engine.graphs import ANY, graph, last, node
+from tests.engine.graphs import ANY, anything, graph, last, node
 from tests.engine.play import Play
 
 SLOW = node()
@@ -61,6 +61,26 @@ def test_a_task_has_its_own_snapshot() -> None:
     assert play.finish("c@3", x=[2]) == ["d@4"]
     assert [play.value("x", step) for step in (1, 2, 3, 4)] == [[0], [0, 1], [0, 1], [0, 1, 2]]
     assert play.referee.channels["x"].get() == [0]
+
+
+def test_a_value_that_fades() -> None:
+    """A key for one superstep only: ``b`` sees it, ``c`` does not.
+
+    START --> slow
+    START --> a/x --> b[x] --> c[x]
+    """
+    of = graph(
+        slow=SLOW,
+        a=node("b", writes="x"),
+        b=node("c", reads="x"),
+        c=node(reads="x"),
+        keys={"x": anything()},
+    )
+    play = Play(of, "slow a")
+    assert play.finish("a@1", x=1) == ["b@2"]
+    assert play.finish("b@2") == ["c@3"]
+    assert play.value("x", 2) == 1
+    assert not play.predictor.virtual.channel("x", 3).is_available()
 
 
 @pytest.mark.parametrize("first", ["a", "b"])
@@ -629,6 +649,26 @@ def test_a_join_re_arms_in_a_loop() -> None:
     assert not play.predictor.rebuilt
 
 
+def test_a_join_that_is_complete_again_while_its_target_runs() -> None:
+    """``d`` takes what there was at 2; both have written again by then, so it runs at 3, too.
+
+    START --> slow
+    START --> b --[b+c]--> d       b --> b
+    START --> c -----^             c --> c
+    """
+    of = graph(slow=SLOW, b=node(may="b"), c=node(may="c"), d=node(), joins="b+c->d")
+    play = Play(of, "slow b c")
+    assert play.finish("b@1", to="b") == ["b@2"]
+    assert play.finish("c@1", to="c") == ["c@2", "d@2"]
+    play.finish("b@2")
+    assert play.finish("c@2") == ["d@3"]
+    play.finish("d@2")
+    play.finish("d@3")
+    play.finish("slow@1")
+    assert play.commit() == ["b@2", "c@2", "d@2"]
+    assert play.commit() == play.adopted() == ["d@3"]
+
+
 # -- deferred nodes -------------------------------------------------------------
 
 
@@ -709,6 +749,32 @@ def test_a_packet_to_a_deferred_node_is_not_deferred() -> None:
     assert play.finish("z:1@2", x=[1]) == ["c@3"]
 
 
+@pytest.mark.parametrize("again", [False, True])
+def test_a_deferred_node_that_has_run(again: bool) -> None:
+    """``z`` runs once; afterwards it counts only if ``u`` may start it again.
+
+    START --> a --> z/x (deferred)
+               |==> u ..> z
+               `==> w ==> v --> c[x]
+    """
+    of = graph(
+        a=node("z", sends="u w"),
+        u=node(may="z" if again else ""),
+        w=node(sends="v"),
+        v=node(sends="t"),
+        t=node("c"),
+        c=node(reads="x"),
+        z=node(defer=True, writes="x"),
+    )
+    play = Play(of, "a")
+    play.finish("a@1", send="u:1 w:1")
+    assert play.commit() == ["u:1@2", "w:1@2", "z@2"]
+    play.finish("z@2", x=[1])
+    assert play.finish("w:1@2", send="v:1") == ["v:1@3"]
+    assert play.finish("v:1@3", send="t:1") == ["t:1@4"]
+    assert play.finish("t:1@4") == ([] if again else ["c@5"])
+
+
 # -- interrupts, limits, failures -------------------------------------------------
 
 
@@ -745,6 +811,19 @@ def test_nothing_runs_ahead_of_a_stop_after() -> None:
     play = Play(of, "slow a", stops_after="b")
     assert play.finish("a@1") == ["b@2"]
     assert play.finish("b@2") == []
+
+
+def test_nothing_runs_ahead_of_a_stop_after_that_is_possible() -> None:
+    """``s`` may run at 2, and the run would stop there: ``c`` at 3 must wait.
+
+    START --> slow ..> s (stop after)
+    START --> a --> b --> c
+    """
+    of = graph(slow=node(may="s"), a=node("b"), b=node("c"), c=node(), s=node())
+    play = Play(of, "slow a", stops_after="s")
+    assert play.finish("a@1") == ["b@2"]
+    assert play.finish("b@2") == []
+    assert play.finish("slow@1") == ["c@3"]
 
 
 def test_a_stop_after_counts_though_its_task_has_ended() -> None:

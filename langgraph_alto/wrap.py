@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import warnings
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar, overload
 
 from langgraph.graph import StateGraph
@@ -89,13 +91,17 @@ def wrap(
             f"cannot wrap a {type(graph).__name__}; give a StateGraph, a compiled graph, "
             "an agent or an @entrypoint"
         )
+    _warn()
+    return _wrapped(graph, chosen)
+
+
+def _warn() -> None:
     if _langgraph.unsupported is not None:
         warnings.warn(
             f"{_langgraph.unsupported}; graphs run on LangGraph's own schedule",
             UnsupportedLangGraphWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
-    return _wrapped(graph, chosen)
 
 
 def _compile(graph: StateGraph[Any, Any, Any, Any]) -> CompiledStateGraph[Any, Any, Any, Any]:
@@ -104,7 +110,8 @@ def _compile(graph: StateGraph[Any, Any, Any, Any]) -> CompiledStateGraph[Any, A
 
 def _wrapped(graph: Pregel[Any, Any, Any, Any], chosen: Options) -> Any:
     if isinstance(graph, Wrapped):
-        again: Any = graph.copy({"alto": chosen})
+        nodes = {name: _again(node, chosen) for name, node in graph.nodes.items()}
+        again: Any = graph.copy({"alto": chosen, "nodes": nodes})
     else:
         # Not through the constructor: compiling sets attributes that it does not take.
         kind: Any = wrapped_class(type(graph))
@@ -117,13 +124,16 @@ def _wrapped(graph: Pregel[Any, Any, Any, Any], chosen: Options) -> Any:
     return again
 
 
-def _node(node: Any, chosen: Options) -> Any:
-    """A node as it is in the wrapped graph: a graph used as a node is wrapped too."""
-    inner = node.bound
-    if type(inner) in (Pregel, CompiledStateGraph):
-        wrapped = _wrapped(inner, Options(chosen.policy))
-        graphs = [wrapped if graph is inner else graph for graph in node.subgraphs]
-        node = node.copy({"bound": wrapped, "subgraphs": graphs})
+def _again(node: Any, chosen: Options) -> Any:
+    """A node of a graph that is wrapped again: a graph used as a node takes the policy."""
+    if not isinstance(node.bound, Wrapped):
+        return node
+    wrapped = _wrapped(node.bound, replace(node.bound.alto, policy=chosen.policy))
+    graphs = [wrapped if graph is node.bound else graph for graph in node.subgraphs]
+    return _quiet(node.copy({"bound": wrapped, "subgraphs": graphs}))
+
+
+def _quiet(node: Any) -> Any:
     if _langgraph.unsupported is not None:
         return node
     from langgraph_alto.engine.node import quiet
@@ -131,7 +141,21 @@ def _node(node: Any, chosen: Options) -> Any:
     return quiet(node)
 
 
+def _node(node: Any, chosen: Options) -> Any:
+    """A node as it is in the wrapped graph: a graph used as a node is wrapped too."""
+    inner = node.bound
+    if type(inner) in (Pregel, CompiledStateGraph):
+        wrapped = _wrapped(inner, Options(chosen.policy))
+        graphs = [wrapped if graph is inner else graph for graph in node.subgraphs]
+        node = node.copy({"bound": wrapped, "subgraphs": graphs})
+    return _quiet(node)
+
+
 _original_compile = StateGraph.compile
+
+
+_active: list[Installed] = []
+"""The installs in force, the latest last: its options count."""
 
 
 class Installed:
@@ -140,36 +164,45 @@ class Installed:
     Leaving the block, or returning from the decorated function, undoes it.
     """
 
-    def __init__(self, chosen: Options, before: Any) -> None:
-        self._chosen = chosen
-        self._before = before
+    def __init__(self, chosen: Options) -> None:
+        self.chosen = chosen
 
     def __enter__(self) -> Installed:
         return self
 
     def __exit__(self, *_: object) -> None:
-        StateGraph.compile = self._before  # type: ignore[method-assign]
+        # By identity, and in any order: blocks of concurrent tasks need not nest.
+        _active[:] = [other for other in _active if other is not self]
+        _settle()
 
     def __call__(self, function: F) -> F:
         """Wrap every graph compiled while ``function`` runs."""
         self.__exit__()
-        import inspect
-
         if inspect.iscoroutinefunction(function):
 
             @functools.wraps(function)
             async def arun(*args: Any, **kwargs: Any) -> Any:
-                with _install(self._chosen):
+                with _install(self.chosen):
                     return await function(*args, **kwargs)
 
             return arun  # type: ignore[return-value]
 
         @functools.wraps(function)
         def run(*args: Any, **kwargs: Any) -> Any:
-            with _install(self._chosen):
+            with _install(self.chosen):
                 return function(*args, **kwargs)
 
         return run  # type: ignore[return-value]
+
+
+@functools.wraps(_original_compile)
+def _compile_wrapped(self: Any, *args: Any, **kwargs: Any) -> Any:
+    graph = _original_compile(self, *args, **kwargs)
+    return _wrapped(graph, _active[-1].chosen) if _active else graph
+
+
+def _settle() -> None:
+    StateGraph.compile = _compile_wrapped if _active else _original_compile  # type: ignore[method-assign]
 
 
 def install(*, policy: str = "proven") -> Installed:
@@ -183,26 +216,28 @@ def install(*, policy: str = "proven") -> Installed:
     Raises:
         ValueError: ``policy`` is unknown.
 
+    Warns:
+        UnsupportedLangGraphWarning: As for :func:`wrap`.
+
     Example:
         ```python
         with install():
             graph = builder.compile()  # wrapped
         ```
     """
-    return _install(options(policy, None, ()))
+    chosen = options(policy, None, ())
+    _warn()
+    return _install(chosen)
 
 
 def _install(chosen: Options) -> Installed:
-    before = StateGraph.compile
-
-    @functools.wraps(_original_compile)
-    def compile(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return _wrapped(_original_compile(self, *args, **kwargs), chosen)
-
-    StateGraph.compile = compile  # type: ignore[method-assign]
-    return Installed(chosen, before)
+    installed = Installed(chosen)
+    _active.append(installed)
+    _settle()
+    return installed
 
 
 def uninstall() -> None:
     """Undo :func:`install`: graphs compiled from now on are LangGraph's own."""
-    StateGraph.compile = _original_compile  # type: ignore[method-assign]
+    _active.clear()
+    _settle()

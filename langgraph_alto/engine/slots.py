@@ -39,9 +39,17 @@ class Slots:
         if self.free > 0 and not self._waiting:
             self.free -= 1
             return
+        await self.take(self.queue(priority))
+
+    def queue(self, priority: Priority) -> asyncio.Future[None]:
+        """Stand in line for a slot; what comes is to be passed to :meth:`take`."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting, (priority, next(self._ticket), turn))
         self._serve()
+        return turn
+
+    async def take(self, turn: asyncio.Future[None]) -> None:
+        """Wait for one's turn; cancelled, one leaves the line or gives the slot back."""
         try:
             await turn
         except asyncio.CancelledError:

@@ -289,7 +289,10 @@ def _route(graph: Pregel[Any, Any, Any, Any], writer: object) -> Route | None:
 
 def _subgraph_facts(graph: Pregel[Any, Any, Any, Any], inputs: frozenset[str]) -> Facts:
     """The facts of a graph used as a node: what its own nodes may do."""
-    channels = graph.input_channels
+    builder = getattr(graph, "builder", None)
+    channels = (
+        graph.input_channels if builder is None else list(builder.schemas[builder.input_schema])
+    )
     takes = inputs if isinstance(channels, str) else frozenset(channels) & inputs
     outputs = graph.output_channels
     inner = plan_of(graph)

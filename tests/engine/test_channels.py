@@ -24,7 +24,7 @@ from langgraph.channels.last_value import LastValueAfterFinish
 from langgraph.channels.named_barrier_value import NamedBarrierValueAfterFinish
 from langgraph.errors import InvalidUpdateError
 
-from langgraph_alto._langgraph import ERROR, NO_WRITES, PULL, PUSH, TASKS, apply_writes
+from langgraph_alto._langgraph import ERROR, NO_WRITES, PULL, PUSH, apply_writes
 from langgraph_alto.engine.channels import FADING, STEADY, Channels, apply_to_channels, steady
 
 
@@ -90,7 +90,7 @@ KINDS: Mapping[str, Callable[[], BaseChannel[Any, Any, Any]]] = {
     "counting": lambda: Counting(int),
     "one shot": lambda: OneShot(int),
     # A name that LangGraph keeps for itself: not consumed, whatever it is.
-    TASKS: lambda: OneShot(int),
+    "configurable": lambda: OneShot(int),
     "silent": lambda: Silent(int),
     "at the end": lambda: AtTheEnd(int, guard=False),
     "own barrier": lambda: Barrier(str, NAMES),

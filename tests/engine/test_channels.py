@@ -247,3 +247,14 @@ def test_other_mappings_are_left_to_langgraph() -> None:
     tasks = [Task((PULL, "n"), "n", [("x", 1)], ("t",))]
     assert apply_to_channels(checkpoint, channels, tasks, next_version, {}) == {"x"}
     assert apply_to_channels(checkpoint, Channels(channels), tasks, None, {}) == set()
+
+
+def test_reserved_names_are_not_consumed() -> None:
+    """A channel may have a name that LangGraph uses for itself."""
+    tasks = [Task((PULL, "n"), "n", [], ("configurable", "one shot"))]
+    for apply, kind in ((apply_writes, dict), (apply_to_channels, Channels)):
+        channels = kind({name: OneShot(int) for name in ("configurable", "one shot")})
+        for channel in channels.values():
+            channel.update([1])
+        Side(apply, channels).step(tasks, {})
+        assert [channel.is_available() for channel in channels.values()] == [True, False]

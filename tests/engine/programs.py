@@ -105,8 +105,8 @@ KINDS: dict[str, Callable[[], BaseChannel[Any, Any, Any]]] = {
     "last": last,
     "any": anything,
     "ephemeral": _fading,
-    "topic": lambda: Topic(Any),
-    "log": lambda: Topic(Any, accumulate=True),
+    "topic": lambda: Topic(int),
+    "log": lambda: Topic(int, accumulate=True),
     "unsafe": lambda: BinaryOperatorAggregate(list, _extend),
 }
 

@@ -278,8 +278,10 @@ def test_as_the_whole_dict(
             with pytest.raises(Misprediction):
                 do(target, *args)
             return
+        # A key that a node has set, not yet certain, stands last and not where it would.
+        if step == "popitem" and list(target) != list(whole):
+            return
         ours, theirs = outcome(do, target, *args), outcome(do, whole, *args)
-        # A key that a node has set stands at another place of the order, perhaps.
         assert _bag(ours) == _bag(theirs)
     if target is state.target:
         state.complete(real)

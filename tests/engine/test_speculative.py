@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import operator
-from collections.abc import Callable
 from typing import Annotated, Any, TypedDict
 
 import pytest
@@ -34,7 +33,7 @@ class Nothing(TypedDict, total=False):
     none: int
 
 
-def uneven(after: Callable[[Any], Any], reads: type[Any] = State) -> StateGraph[State]:
+def uneven(after: Any, reads: type[Any] = State) -> StateGraph[State]:
     """A slow branch that writes everything, and two quick ones.
 
     START --> slow

@@ -12,6 +12,7 @@ import collections
 import copy
 import itertools
 import linecache
+import os
 import random
 import re
 import sys
@@ -400,7 +401,7 @@ def check(text: str, schema: object) -> Facts | None:
 
 
 @settings(
-    max_examples=400,
+    max_examples=2000 if os.environ.get("ALTO_HYPOTHESIS_PROFILE") == "nightly" else 60,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

@@ -51,12 +51,7 @@ class TaskAhead(Ahead):
         return AsyncGate()
 
     def launch(self, run: Run) -> None:
-        # In line at once, so that the slot a task leaves goes to what it has led to.
-        turn = None if self.slots is None else self.slots.queue(self.priority(run))
-        run.future = self.create(self._execute(run, turn), run.made.name)
-        if turn is not None:
-            # Cancelled before its first step, a task never comes to take its turn.
-            run.future.add_done_callback(lambda _: turn.cancel())
+        run.future = self.create(self._execute(run), run.made.name)
 
     def discard(self, run: Run) -> None:
         self.mispredicted(run)
@@ -133,10 +128,10 @@ class TaskAhead(Ahead):
             self._given_up.add(task)
             task.cancel()
 
-    async def _execute(self, run: Run, turn: asyncio.Future[None] | None) -> None:
+    async def _execute(self, run: Run) -> None:
         try:
-            if self.slots is not None and turn is not None:
-                await self.slots.take(turn)
+            if self.slots is not None:
+                await self.slots.acquire(self.priority(run))
                 self._holding.add(run)
             run.begun = True
             await arun_with_retry(run.made, None, stream=self.stream)

@@ -78,8 +78,8 @@ class Facts:
             LangGraph makes that afresh for each task, except the payload of a
             ``Send``; ``None``: any.
         shares: Pairs of state keys, each in alphabetical order, that may hold a
-            common mutable object because of what it returns or stores in place;
-            ``None``: any.
+            common mutable object because of what it returns or stores in place.
+            Sharing is transitive. ``None``: any.
         sends_share: State keys whose objects the payloads of its ``Send`` objects
             may hold; ``None``: any.
     """

@@ -19,11 +19,13 @@ import sys
 import textwrap
 import types
 import warnings
+from collections.abc import Iterable, Iterator
 from random import Random
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from langgraph.types import Command, Send
 from typing_extensions import TypedDict
 
 from langgraph_alto.plan.analysis import analyse_node
@@ -143,7 +145,7 @@ SIMPLE = (
     "{n} = remembered()", '{n}.notes[0].text = "c"', '{n}["y"].append(9)', "del {n}['x']",
     "for {n} in {0}: pass", "operator.setitem({n}, 'x', {0})", "{n} = [{0}, {n}]",
     '{n} = {n}["x"]', "{n} = {n}[0]", "{n} = {n}.notes", "random.shuffle({0})", "{n} = q = {0}",
-    "[i.append(1) for i in {0}]", "list(map({n}.append, {0}))", "{n}[0].append({0})",
+    "[i.append(1) for i in list({0})[:2]]", "list(map({n}.append, list({0})[:2]))", "{n}[0].append({0})",
     "{n} = state.pop('a', {0})", "state.setdefault('z', []).append({0})", "{n} = state['q']",
     "list.append({n}, {0})", "dict.update({n}, x={0})", "{n}['x'].append({0})", "bisect.insort({n}, 1)",
     "list(map(lambda i: i.update(x={0}), {n}))", "{n} = {{'x': {n}}}", "Both({n}).tags.append({0})",
@@ -195,6 +197,16 @@ RETURNS = (
     "out = dict(out={0})\nout.update(late={1})\nreturn out",
     'return {{k: {0} for k in ("p", "q")}}',
     "return {0}",
+    'return Command(update={{"out": {0}}}, goto=("a" if {1} else "b"))',
+    'return Command(update={{"out": {0}, "m": {1}}}, goto=[Send("w", i) for i in {0}])',
+    "return Command(goto={0}, update=dict(k={1}))",
+    'return Command(**{{"goto": "a", "update": {{"k": {0}}}}})',
+    'return same(Command(goto="x", update={{"k": [{0}, {1}]}}))',
+    'names = ["a"]\nnames.append({0})\nreturn Command(goto=names)',
+    'one = Command(goto="a", update={{"k": {0}}})\nreturn [one, Command(goto="b", update={{"j": {1}}})]',
+    'return Send("w", {0})',
+    'state["m"]["x"] = {0}\nreturn {{"k": {1}}}',
+    'x = [{0}]\nreturn {{"k": x, "j": [x], "z": {1}}}',
     'return {{"a": state["a"], **{{"z": {0}}}}}',
     'return both({{"out": {0}}}, {1})',
     'out = {{}}\nfor k in ("p", "q"):\n    out[k] = {0}\nreturn out',
@@ -262,7 +274,7 @@ def indent(text: str) -> str:
 def load(text: str) -> types.FunctionType | None:
     file = f"<program {next(_serial)}>"
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
-    scope: dict[str, Any] = dict(vars(programs))
+    scope: dict[str, Any] = {**vars(programs), "Command": Command, "Send": Send}
     programs.reset()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SyntaxWarning)
@@ -335,13 +347,21 @@ class TooLongError(BaseException):
     """The program does not end, or not soon."""
 
 
-def large(value: Any, depth: int = 3) -> bool:
-    """Whether a value grew so much that the next round may fill the memory."""
-    if isinstance(value, (str, list, tuple, dict, set, collections.deque)):
-        if len(value) > 300:
+def large(values: Iterable[Any]) -> bool:
+    """Whether values grew so much that the next round may fill the memory."""
+    todo = list(values)
+    seen = 0
+    while todo:
+        value = todo.pop()
+        seen += 1
+        if isinstance(value, (str, list, tuple, dict, set, collections.deque)):
+            seen += len(value) // 8
+            if isinstance(value, dict):
+                todo.extend(value.values())
+            elif not isinstance(value, str):
+                todo.extend(value)
+        if seen > 400:
             return True
-        parts = list(value.values()) if isinstance(value, dict) else list(value)
-        return depth > 0 and not isinstance(value, str) and any(large(p, depth - 1) for p in parts)
     return False
 
 
@@ -351,7 +371,7 @@ def run(node: types.FunctionType, state: dict[str, Any]) -> tuple[Any, str | Non
     def trace(frame: types.FrameType, event: str, arg: Any) -> Any:
         nonlocal steps
         steps += 1
-        if steps > 2_000 or any(map(large, (*frame.f_locals.values(), *state.values()))):
+        if steps > 2_000 or large((*frame.f_locals.values(), *state.values())):
             raise TooLongError
         return trace
 
@@ -366,6 +386,80 @@ def run(node: types.FunctionType, state: dict[str, Any]) -> tuple[Any, str | Non
         return None, type(problem).__name__
     finally:
         sys.settrace(previous)
+
+
+def updates_of(result: Any) -> dict[Any, Any]:
+    """What LangGraph would make of a result."""
+    if isinstance(result, dict):
+        return result
+    if isinstance(result, Command):
+        return result.update if isinstance(result.update, dict) else {}
+    if isinstance(result, (list, tuple)) and any(isinstance(r, Command) for r in result):
+        return {k: v for part in result for k, v in updates_of(part).items()}
+    return {}
+
+
+def destinations(result: Any) -> Iterator[str]:
+    if isinstance(result, Send):
+        yield result.node
+    elif isinstance(result, Command):
+        goto: Any = result.goto
+        for each in goto if isinstance(goto, (list, tuple, set, dict)) else [goto]:
+            if isinstance(each, Send):
+                yield str(each.node)
+            elif isinstance(each, str):
+                yield each
+    elif isinstance(result, (list, tuple)):
+        for each in result:
+            if isinstance(each, Command):
+                yield from destinations(each)
+
+
+def shared(values: dict[str, Any], state: dict[str, Any]) -> set[tuple[str, str]]:
+    """Pairs of keys that hold a common object, those of the state itself included."""
+    holders = [(k, mutable(v)) for k, v in values.items()]
+    holders += [(k, mutable(v)) for k, v in state.items()]
+    return {
+        (min(j, k), max(j, k))
+        for (j, left), (k, right) in itertools.combinations(holders, 2)
+        if j != k and left & right
+    }
+
+
+def closure(pairs: frozenset[tuple[str, str]]) -> set[tuple[str, str]]:
+    """What follows: who shares with the same key may share with each other."""
+    found = set(pairs)
+    while True:
+        more = {
+            (min(a, b), max(a, b))
+            for one, other in itertools.product(found, found)
+            for a, b in itertools.product(one, other)
+            if a != b and set(one) & set(other)
+        }
+        if more <= found:
+            return found
+        found |= more
+
+
+def mutable(value: Any) -> set[int]:
+    """Identities of all objects in a value that can change."""
+    found: set[int] = set()
+    todo = [value]
+    while todo:
+        each = todo.pop()
+        if isinstance(each, (str, int, float, type, type(None))) or callable(each):
+            continue
+        if not isinstance(each, (tuple, frozenset)):
+            if id(each) in found:
+                continue
+            found.add(id(each))
+        if isinstance(each, dict):
+            todo.extend(each.values())
+        elif isinstance(each, (list, tuple, set, frozenset, collections.deque)):
+            todo.extend(each)
+        elif hasattr(each, "__dict__"):
+            todo.extend(vars(each).values())
+    return found
 
 
 def check(text: str, schema: object) -> Facts | None:
@@ -384,9 +478,16 @@ def check(text: str, schema: object) -> Facts | None:
     if facts.mutates is not None:
         missed = {p for p in happened if not any(p[: len(m)] == m for m in facts.mutates)}
         assert not missed, f"mutates {missed}, foreseen {facts.mutates}\n{text}"
-    if facts.writes is not None and isinstance(result, dict):
-        extra = {str(k) for k in result} - facts.writes
+    updates = updates_of(result)
+    if facts.writes is not None:
+        extra = {str(k) for k in updates} - facts.writes
         assert not extra, f"writes {extra}, foreseen {facts.writes}\n{text}"
+    if facts.goto is not None:
+        lost = set(destinations(result)) - facts.goto
+        assert not lost, f"leads to {lost}, foreseen {facts.goto}\n{text}"
+    if facts.shares is not None:
+        pairs = shared({**full, **{str(k): v for k, v in updates.items()}}, full)
+        assert pairs <= closure(facts.shares), f"shares {pairs}, foreseen {facts.shares}\n{text}"
     if facts.reads is not None:
         again = load(text)
         assert again is not None

@@ -8,6 +8,7 @@ import dataclasses
 import types
 
 from langgraph_alto.plan.analysis import hints
+from langgraph_alto.plan.analysis.dunders import run_special
 from langgraph_alto.plan.analysis.items import elements
 from langgraph_alto.plan.analysis.machine import Machine
 from langgraph_alto.plan.analysis.reach import child, escape, inner, see
@@ -22,6 +23,7 @@ from langgraph_alto.plan.analysis.values import (
     Const,
     Kind,
     Obj,
+    Plain,
     Ref,
     Value,
     one,
@@ -40,6 +42,14 @@ def spread(machine: Machine, cell: Cell, source: Value, node: ast.AST, how: str)
                 machine.put_rest(cell, other.rest)
                 if other.open:
                     machine.loosen(cell)
+                continue
+            if other.kind == "instance":
+                machine.loosen(cell)
+                held = machine.reachable(other.everything()) | OPAQUE
+                key = one(Plain())
+                machine.put_rest(
+                    cell, held | run_special(machine, source, "__getitem__", [key], node)
+                )
                 continue
             for each in other.everything():
                 pair = machine.cell(each) if isinstance(each, Alloc) else None

@@ -71,7 +71,7 @@ def _sum(machine: Machine, args: Args, node: ast.AST) -> Value:
     *(list, set, frozenset, sorted, reversed, iter, aiter, asyncio.as_completed),
     collections.deque,
     *(itertools.chain, itertools.cycle, itertools.islice, itertools.repeat),
-    *(itertools.takewhile, itertools.dropwhile, itertools.filterfalse, filter),
+    *(itertools.takewhile, itertools.dropwhile, itertools.filterfalse, itertools.compress, filter),
 )
 def _collect(machine: Machine, args: Args, node: ast.AST) -> Value:
     each = _all_elements(machine, args, node)
@@ -109,6 +109,28 @@ def _groups(machine: Machine, args: Args, node: ast.AST) -> Value:
     each = _all_elements(machine, args, node)
     group = machine.container("list", node, each, "group")
     return machine.container("list", node, each | group)
+
+
+@model(itertools.starmap)
+def _starmap(machine: Machine, args: Args, node: ast.AST) -> Value:
+    each = elements(machine, elements(machine, args.get(1), node), node)
+    result = machine.apply(machine, args.get(0), Args(star=each), node)
+    return machine.container("list", node, result)
+
+
+@model(itertools.accumulate)
+def _accumulate(machine: Machine, args: Args, node: ast.AST) -> Value:
+    each = elements(machine, args.get(0), node) | args.kw.get("initial", NOTHING)
+    function = args.get(1, "func")
+    for _ in range(2 if function else 0):
+        each |= machine.apply(machine, function, Args([each, each]), node)
+    return machine.container("list", node, each | PLAIN)
+
+
+@model(getattr(itertools, "pairwise", None), getattr(itertools, "batched", None))
+def _batches(machine: Machine, args: Args, node: ast.AST) -> Value:
+    batch = machine.container("tuple", node, _all_elements(machine, args, node), "batch")
+    return machine.container("list", node, batch)
 
 
 @model(enumerate)

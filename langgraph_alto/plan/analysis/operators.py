@@ -44,16 +44,17 @@ def combine(machine: Machine, left: Value, right: Value, op: ast.operator, node:
         if folded is not None:
             return folded
     data = (Const, Plain)
-    if isinstance(op, (ast.Add, ast.Mod)) and (
-        all(isinstance(a, data) for a in left) or all(isinstance(a, data) for a in right)
-    ):
-        return PLAIN if left and right else NOTHING
     both = left | right
     name = OPERATORS[type(op)]
     found = run_special(machine, left, f"__{name}__", [right], node)
     found |= run_special(machine, right, f"__r{name}__", [left], node)
+    if isinstance(op, (ast.Add, ast.Mod)) and (
+        all(isinstance(a, data) for a in left) or all(isinstance(a, data) for a in right)
+    ):
+        return found | PLAIN if left and right else NOTHING
     if isinstance(op, ast.BitOr) and any(_maybe_mapping(machine, a) for a in both):
-        found, cell = machine.alloc("dict", node)
+        merged, cell = machine.alloc("dict", node)
+        found |= merged
         for value in (left, right):
             spread(machine, cell, value, node, "merged")
     for atom in both:

@@ -76,6 +76,7 @@ def call_unseen(
     for index in mutating:
         machine.mutate(args.get(index), f"`{label}` changes its argument")
         _loosen(machine, args.get(index))
+        _fill(machine, args.get(index), passed - args.get(index))
     machine.mutate(args.kw.get("out", NOTHING), f"`{label}` writes into its argument")
     strict = machine.strict and (name is None or name[0].partition(".")[0] not in PURE_MODULES)
     if aliasing(passed):
@@ -90,6 +91,17 @@ def call_unseen(
         each = elements(machine, passed, node)
         found |= each | machine.container("list", node, each, "shared")
     return found
+
+
+def _fill(machine: Machine, target: Value, value: Value) -> None:
+    """Something is put into these objects."""
+    for atom in target:
+        if isinstance(atom, Ref):
+            machine.keep(atom.path, None, value)
+        elif isinstance(atom, Alloc):
+            machine.put_rest(machine.cells[atom.site], value)
+        elif isinstance(atom, Obj):
+            machine.keep_real(atom.obj, "[]", value)
 
 
 def change_reachable(machine: Machine, value: Value, why: str) -> None:

@@ -23,6 +23,7 @@ from collections.abc import Iterable, Iterator
 from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from langgraph.types import Command, Send
@@ -509,3 +510,34 @@ def check(text: str, schema: object) -> Facts | None:
 @given(st.integers(0, 2**32), st.sampled_from([State, None]))
 def test_what_happens_was_foreseen(seed: int, schema: object) -> None:
     check(Grammar(Random(seed)).program(), schema)
+
+
+FOUND = (
+    "heapq.heappush(state['b'], 1)",
+    "random.shuffle(state['b'])",
+    "{'x': state['b'][0]}.popitem()[1].pop()",
+    "copy.copy(state['t']).add(1)",
+    "copy.copy(copy.copy(state['t'])).notes.append(1)",
+    "random.choice(state['a']).clear()",
+    "single(collections.ChainMap(functools.partial(same, state['m'])())['x'])",
+    "return {'out': gather(1 + Sly([state['a']]))}",
+    "return {'out': {**Sly({'x': KEY, 'y': state['m']})}}",
+    "return {'out': {'x': 1} | Sly({'y': state['m']}).held}",
+    "[i.append(1) for i in collections.deque(itertools.starmap(both, [(state['b'], 1)])).pop()]",
+    "heapq.heappush(state['b'], state['o'].tags)",
+    "try:\n    raise ValueError(state['a'][0])\nexcept ValueError as e:\n    e.args[0]['x'] = 1",
+    "try:\n    raise ValueError(state['o'].tags)\nexcept ValueError as e:\n    [i.append(1) for i in e.args]",
+    "u = collections.defaultdict(lambda: TABLE['f'](state['s']))\nreturn {'out': u[1]}",
+    "w = state['m']\nw['x']['y'] = w\nw['x']['y']['x']['p'].append(1)",
+    "state['z'] = state['b']\nstate['z'].append(1)",
+    "remember(state['b'])\nremembered().append(1)",
+)
+"""What random programs once got wrong, made small."""
+
+
+@pytest.mark.parametrize("schema", [State, None])
+@pytest.mark.parametrize("body", FOUND)
+def test_what_was_missed_once_is_foreseen(body: str, schema: object) -> None:
+    facts = check(f"def node(state):\n{indent(body)}\n", schema)
+    assert facts is not None
+    assert facts.mutates is not None

@@ -2,8 +2,21 @@
 
 `analyse_node`, `analyse_router` and `analyse_reducer` interpret a function's
 syntax tree abstractly: instead of values, names stand for paths into the state,
-objects the code makes, and constants. The result is sound for ordinary Python,
-and says ``None`` with a reason where it is not sure.
+objects the code makes, and constants. What is not certain comes out as ``None``,
+with the reason. For that to be sound, these things must hold:
+
+- What a name means when the plan is made, it means when the graph runs. Names
+  that are ``None`` at that time, that a function declares ``global``, or that
+  methods other than the initialiser set, are not relied on.
+- Code that is not followed (libraries; objects that are only known at run time)
+  changes its arguments only if it is known to, and hands out no part of them
+  unless it is known to. Code that may be the user's is assumed to do its worst.
+- The annotations of the state are right about classes. Where there are none,
+  attributes count as reads of the whole object, and unknown methods as changes.
+- Slices and copies of objects whose class is not known are like those of lists
+  and dicts.
+- Nodes share objects through the state only. ``Facts.shares`` and
+  ``Facts.sends_share`` say which keys may come to hold the same object.
 """
 
 from langgraph_alto.plan.analysis.targets import (

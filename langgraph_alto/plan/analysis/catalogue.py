@@ -79,8 +79,14 @@ NO_RESULT = frozenset(
 )
 """Methods that return nothing."""
 
-LIST_ONLY: Final = frozenset("append extend insert pop remove clear reverse".split())
-"""Mutators of lists, and of nothing that slices into views."""
+
+CONTAINER_ONLY: Final = frozenset(
+    """
+    append extend insert pop popitem remove clear sort reverse update setdefault discard
+    appendleft extendleft popleft rotate
+    """.split()
+)
+"""Mutators taken to be those of a list, dict or deque."""
 
 COPIES: Final = frozenset(
     "copy __copy__ model_copy _replace union intersection difference symmetric_difference".split()

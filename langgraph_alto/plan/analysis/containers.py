@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import ast
 
-from langgraph_alto.plan.analysis.catalogue import COPIES, FRESH, HARMLESS, NO_RESULT
+from langgraph_alto.plan.analysis.catalogue import (
+    CONTAINER_ONLY,
+    COPIES,
+    FRESH,
+    HARMLESS,
+    MUTATORS,
+    NO_RESULT,
+)
 from langgraph_alto.plan.analysis.items import elements, get_item, set_item
 from langgraph_alto.plan.analysis.machine import Machine, wrap
 from langgraph_alto.plan.analysis.reach import escape, inner
@@ -70,6 +77,8 @@ def on_container(
     if cell.kind in ("dict", "state"):
         return _on_dict(machine, atom, cell, name, args, node)
     each = cell.everything()
+    if cell.unsure and name in MUTATORS - CONTAINER_ONLY:
+        change_reachable(machine, each, f"`.{name}()` may change what a copy shares")
     if name in ("append", "add", "appendleft", "insert", "push", "put", "put_nowait"):
         machine.put_rest(cell, args.everything())
         machine.loosen(cell)

@@ -102,6 +102,7 @@ def shallow(machine: Machine, atom: Atom, node: ast.AST) -> Value:
     kind: Kind = "state" if not atom.path else "dict" if hints.is_mapping(atom.hint) else "list"
     value, cell = machine.alloc(kind, node, "copy")
     cell.exact = False
+    cell.unsure = not found
     machine.put_rest(cell, inner(machine, atom, hints.item(atom.hint, None)))
     machine.loosen(cell)
     return value
@@ -144,3 +145,15 @@ def _deepcopy(machine: Machine, args: Args, node: ast.AST) -> Value:
         else:
             found |= one(atom) if isinstance(atom, (Const, Obj)) else machine.opaque(node)
     return found
+
+
+def put_key(machine: Machine, cell: Cell, key: Value, value: Value) -> None:
+    """Add an item under a key that may be one of several constants."""
+    escape(machine, key, lambda: "the whole state is used as a key")
+    names = strings(key)
+    if names is None:
+        machine.put_rest(cell, value)
+        machine.loosen(cell)
+        return
+    for name in names:
+        machine.put(cell, name, value)

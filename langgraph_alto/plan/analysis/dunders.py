@@ -15,6 +15,7 @@ from langgraph_alto.plan.analysis.values import (
     Atom,
     Method,
     Obj,
+    Opaque,
     Ref,
     Value,
     one,
@@ -84,3 +85,30 @@ def observe(machine: Machine, atom: Alloc, node: ast.AST) -> None:
     for name in OBSERVERS:
         if defined(machine, atom, name):
             machine.call_escaped(Method(atom, name), NOTHING, node)
+
+
+def entered(machine: Machine, context: Value, node: ast.AST) -> Value:
+    """What ``with`` binds: the result of entering a context manager."""
+    found = NOTHING
+    for atom in context:
+        if isinstance(atom, Alloc):
+            cell = machine.cell(atom)
+            if cell.kind == "instance":
+                for name in ("__enter__", "__aenter__", "__exit__", "__aexit__"):
+                    if cell.cls is not None and hasattr(cell.cls, name):
+                        result = machine.apply(machine, one(Method(atom, name)), Args(), node)
+                        found |= result if "enter" in name else NOTHING
+                found |= cell.rest
+            else:
+                found |= cell.everything()
+        elif isinstance(atom, Ref):
+            machine.read(one(atom), lambda: "the whole state is a context manager")
+            found |= one(atom)
+        elif isinstance(atom, Obj):
+            machine.apply(machine, one(Method(atom, "__enter__")), Args(), node)
+            found |= one(atom) | machine.opaque(node)
+        elif isinstance(atom, Opaque):
+            found |= one(atom)
+        else:
+            found |= machine.opaque(node)
+    return found

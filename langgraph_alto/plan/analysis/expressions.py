@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Callable
 
 from langgraph_alto.plan.analysis.attributes import get_attribute, set_attribute
-from langgraph_alto.plan.analysis.copies import spread
+from langgraph_alto.plan.analysis.copies import put_key, spread
 from langgraph_alto.plan.analysis.dunders import run_special
 from langgraph_alto.plan.analysis.frames import Frame
 from langgraph_alto.plan.analysis.items import elements, get_item, set_item, slice_of, unpack
@@ -164,18 +164,6 @@ def _dict(machine: Machine, frame: Frame, node: ast.Dict) -> Value:
         else:
             put_key(machine, cell, evaluate(machine, frame, key_node), each)
     return value
-
-
-def put_key(machine: Machine, cell: Cell, key: Value, value: Value) -> None:
-    """Add an item under a key that may be one of several constants."""
-    use(machine, key, "is used as a key")
-    names = strings(key)
-    if names is None:
-        machine.put_rest(cell, value)
-        machine.loosen(cell)
-        return
-    for name in names:
-        machine.put(cell, name, value)
 
 
 def _comprehension(machine: Machine, frame: Frame, node: Comprehension) -> Value:

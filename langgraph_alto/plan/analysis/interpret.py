@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 
 from langgraph_alto.plan.analysis.attributes import get_attribute, set_attribute
 from langgraph_alto.plan.analysis.definitions import define_function, import_modules, import_names
-from langgraph_alto.plan.analysis.dunders import run_special
+from langgraph_alto.plan.analysis.dunders import entered, run_special
 from langgraph_alto.plan.analysis.expressions import bind, evaluate, test
 from langgraph_alto.plan.analysis.frames import Frame, Jumps
 from langgraph_alto.plan.analysis.items import elements, get_item, set_item, slice_of
@@ -24,15 +24,9 @@ from langgraph_alto.plan.analysis.values import (
     NONE,
     NOTHING,
     USER_OPAQUE,
-    Alloc,
-    Args,
-    Method,
-    Obj,
-    Opaque,
     Ref,
     Value,
     aliasing,
-    one,
 )
 
 _MAX_ROUNDS = 24
@@ -234,9 +228,9 @@ def _match(machine: Machine, frame: Frame, node: ast.Match) -> None:
 def _with(machine: Machine, frame: Frame, node: ast.With | ast.AsyncWith) -> None:
     for item in node.items:
         context = evaluate(machine, frame, item.context_expr)
-        entered = _entered(machine, context, item.context_expr)
+        bound = entered(machine, context, item.context_expr)
         if item.optional_vars is not None:
-            bind(machine, frame, item.optional_vars, entered)
+            bind(machine, frame, item.optional_vars, bound)
     before = dict(frame.env)
     # A context manager may swallow what its body raises.
     frame.tries.append(before)
@@ -244,32 +238,6 @@ def _with(machine: Machine, frame: Frame, node: ast.With | ast.AsyncWith) -> Non
     reached = frame.tries.pop()
     frame.env = reached if frame.dead else merge(frame.env, reached)
     frame.dead = False
-
-
-def _entered(machine: Machine, context: Value, node: ast.AST) -> Value:
-    found = NOTHING
-    for atom in context:
-        if isinstance(atom, Alloc):
-            cell = machine.cell(atom)
-            if cell.kind == "instance":
-                for name in ("__enter__", "__aenter__", "__exit__", "__aexit__"):
-                    if cell.cls is not None and hasattr(cell.cls, name):
-                        result = machine.apply(machine, one(Method(atom, name)), Args(), node)
-                        found |= result if "enter" in name else NOTHING
-                found |= cell.rest
-            else:
-                found |= cell.everything()
-        elif isinstance(atom, Ref):
-            machine.read(one(atom), lambda: "the whole state is a context manager")
-            found |= one(atom)
-        elif isinstance(atom, Obj):
-            machine.apply(machine, one(Method(atom, "__enter__")), Args(), node)
-            found |= one(atom) | machine.opaque(node)
-        elif isinstance(atom, Opaque):
-            found |= one(atom)
-        else:
-            found |= machine.opaque(node)
-    return found
 
 
 def _try(machine: Machine, frame: Frame, node: ast.Try) -> None:

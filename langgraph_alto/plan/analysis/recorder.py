@@ -39,7 +39,6 @@ class Recorder:
     interrupts: bool = False
     calls_tasks: bool = False
     uses_store: bool = False
-    unsure: bool = False
     file: str | None = None
     line: int | None = None
     _doubts: dict[Doubt, None] = field(default_factory=dict)

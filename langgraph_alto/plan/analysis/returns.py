@@ -26,7 +26,7 @@ from langgraph_alto.plan.analysis.values import (
 )
 
 END = "__end__"
-PARENT = "__parent__"
+
 _SEND_FIELDS = ("node", "arg", "timeout")
 
 

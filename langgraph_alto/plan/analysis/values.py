@@ -151,6 +151,7 @@ class Cell:
         exact: Whether integer keys of ``fields`` are true positions.
         seen: Whether it was read, so that growing it asks for another pass.
         held: All values of ``fields`` and ``rest``.
+        unsure: Whether it copies an object whose class is not known.
     """
 
     kind: Kind
@@ -161,6 +162,7 @@ class Cell:
     exact: bool = True
     seen: bool = False
     held: Value = NOTHING
+    unsure: bool = False
 
     def everything(self) -> Value:
         """All values it may hold."""

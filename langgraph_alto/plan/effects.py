@@ -2,8 +2,9 @@
 
 Paths are tuples of names: ``("docs",)`` is the state key ``docs``,
 ``("topic", "notes")`` the attribute (or constant item) ``notes`` of what the
-key ``topic`` holds. A path stands for everything below it, so two paths
-conflict when one is a prefix of the other.
+key ``topic`` holds, ``("docs", "[]", "score")`` the ``score`` of any element of
+the list ``docs``. A path stands for everything below it, so two paths conflict
+when one is a prefix of the other.
 
 In all these types ``None`` in place of a set means *unknown, so anything*.
 """

@@ -503,12 +503,12 @@ def control_flow_joins(state):
     return {"out": (x, y)}
 
 
-@case(reads="docs", writes="out")
+@case(reads="docs.[].score", writes="out")
 def generators_are_read(state):
     return {"out": list(numbers(state))}
 
 
-@case(reads="docs", writes="out")
+@case(reads="docs.[].text", writes="out")
 async def gathering_coroutines(state):
     texts = await asyncio.gather(*[fetch(doc) for doc in state["docs"]])
     return {"out": texts}
@@ -561,7 +561,7 @@ def isinstance_reads_nothing(state):
 # -- typed states -----------------------------------------------------------------
 
 
-@case(reads="name docs", writes="out", schema=Model)
+@case(reads="name docs.[].text", writes="out", schema=Model)
 def pydantic_fields(state):
     return {"out": (state.name, [d.text for d in state.docs])}
 
@@ -846,13 +846,13 @@ def changes_in_a_subclass(state):
     state["base"].touch()
 
 
-@case(reads="docs", writes="", mutates="docs")
+@case(reads="docs.[].score", writes="", mutates="docs.[].score")
 def changes_elements(state):
     for doc in state["docs"]:
         doc.score = 1.0
 
 
-@case(reads="docs", writes="out", mutates="docs")
+@case(reads="docs.[].score", writes="out", mutates="docs.[].score")
 def changes_elements_of_a_copy(state):
     best = sorted(state["docs"], key=lambda d: d.score)[:3]
     best[0].score = 2.0
@@ -1008,7 +1008,7 @@ def an_alias_in_a_counter(state):
     box["x"].append(1)
 
 
-@case(reads="docs", writes="", mutates="docs")
+@case(reads="docs.[].score", writes="", mutates="docs.[].score")
 def an_alias_in_a_deque(state):
     for doc in deque(state["docs"]):
         doc.score = 1
@@ -1025,25 +1025,25 @@ def deep_copies_are_new(state):
     docs[0].score = 1
 
 
-@case(reads="docs", writes="", mutates="docs")
+@case(reads="docs", writes="", mutates="docs.[].score")
 def shallow_copies_share(state):
     docs = copy.copy(state["docs"])
     docs[0].score = 1
 
 
-@case(reads="docs", writes="", mutates="docs")
+@case(reads="docs.[].score", writes="", mutates="docs.[].score")
 def zipped_elements(state):
     for doc, i in zip(state["docs"], range(3)):
         doc.score = i
 
 
-@case(reads="docs", writes="", mutates="docs")
+@case(reads="docs.[].tags", writes="", mutates="docs.[].tags")
 def enumerated_elements(state):
     for i, doc in enumerate(state["docs"]):
         doc.tags.append("x")
 
 
-@case(reads="docs", writes="", mutates="docs")
+@case(reads="docs.[].text docs.[].score", writes="", mutates="docs.[].score")
 def a_mapping_of_elements(state):
     by_text = {doc.text: doc for doc in state["docs"]}
     for doc in by_text.values():
@@ -1062,7 +1062,7 @@ def items_of_a_mapping(state):
         value.append(1)
 
 
-@case(reads="docs", writes="", mutates="docs")
+@case(reads="docs", writes="", mutates="docs.[].score")
 def a_match_capture(state):
     match state["docs"]:
         case [first, *_]:

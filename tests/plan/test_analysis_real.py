@@ -111,7 +111,8 @@ def test_a_chat_bot_that_changes_its_state_in_place() -> None:
     assert facts.mutates == {("current", "claims")}
     assert facts.writes == facts.goto == frozenset()
     facts = analyse_node(look_up)
-    assert facts.reads == facts.mutates == {("current", "claims")}
+    assert facts.mutates == {("current", "claims", "[]", "evidence")}
+    assert facts.reads == facts.mutates | {("current", "claims", "[]", "text")}
     facts = analyse_node(search_the_web)
     assert facts.reads == {("current", "user"), ("current", "results")}
     assert facts.mutates == {("current", "results")}
@@ -185,14 +186,14 @@ def test_retrieval() -> None:
     assert facts.writes == {"documents", "question"}
     assert facts.mutates == frozenset()
     facts = analyse_node(generate)
-    assert facts.reads == {("question",), ("documents",)}
+    assert facts.reads == {("question",), ("documents", "[]", "page_content")}
     assert facts.writes == {"generation"}
     facts = analyse_node(decide)
     assert facts.goto == {"generate"}
     assert facts.writes == {"generation"}
     found = analyse_router(fan_out)
     assert found.sends == {"summarise"}
-    assert found.facts.reads == {("documents",)}
+    assert found.facts.reads == {("documents", "[]", "page_content")}
 
 
 # -- agents -----------------------------------------------------------------------------
@@ -226,7 +227,7 @@ def test_chat_nodes() -> None:
     assert facts.reads == {("messages",), ("summary",)}
     assert facts.writes == {"messages"}
     assert facts.mutates == frozenset()
-    assert analyse_node(rename_last).mutates == {("messages",)}
+    assert analyse_node(rename_last).mutates == {("messages", "[]", "name")}
     facts = analyse_node(supervisor)
     assert facts.goto == {"coder", "writer"}
     assert facts.writes == {"messages"}

@@ -298,6 +298,8 @@ def poisoned(value: Any, path: Path, reads: frozenset[Path]) -> Any:
         return Poison()
     if isinstance(value, dict):
         return {k: poisoned(v, (*path, k), reads) for k, v in value.items()}
+    if isinstance(value, list):
+        return [poisoned(v, (*path, "[]"), reads) for v in value]
     if isinstance(value, (Topic, Note)):
         for name in list(vars(value)):
             part = poisoned(getattr(value, name), (*path, name), reads)
@@ -319,6 +321,9 @@ def changes(old: Any, new: Any, path: Path) -> set[Path]:
         return found
     if type(old) is type(new) and isinstance(old, (Topic, Note)):
         return changes(dict(vars(old)), dict(vars(new)), path)
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        pairs = zip(old, new, strict=True)
+        return {p for o, n in pairs for p in changes(o, n, (*path, "[]"))}
     return set() if shape(old) == shape(new) else {path}
 
 

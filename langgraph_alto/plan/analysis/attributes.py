@@ -8,6 +8,7 @@ import inspect
 import types
 
 from langgraph_alto.plan.analysis import hints
+from langgraph_alto.plan.analysis.catalogue import MUTATORS
 from langgraph_alto.plan.analysis.dunders import run_special
 from langgraph_alto.plan.analysis.machine import Machine, wrap
 from langgraph_alto.plan.analysis.reach import cell_node, change, child, escape, inner, see
@@ -20,6 +21,7 @@ from langgraph_alto.plan.analysis.values import (
     USER_OPAQUE,
     Alloc,
     Args,
+    Cell,
     Const,
     Func,
     Method,
@@ -59,7 +61,8 @@ def get_attribute(
         elif isinstance(atom, Opaque):
             if name == "store":
                 machine.rec.uses_store = True
-            found |= one(Method(atom, name)) if calling else one(atom)
+            found |= one(Method(atom, name)) if calling or name in MUTATORS else NOTHING
+            found |= NOTHING if calling else one(atom)
             found |= machine.kept_real(atom.site, name)
         elif isinstance(atom, Super):
             found |= _super_attribute(machine, atom, name, node)
@@ -112,22 +115,32 @@ def _cell_attribute(machine: Machine, atom: Alloc, name: str, calling: bool) -> 
     if name == "__class__":
         return OPAQUE if cell.cls is None else one(Obj(cell.cls))
     if cell.kind in ("instance", "command", "send"):
-        found = cell.fields.get(name, NOTHING) | cell.rest
-        if aliasing(cell.rest) and not calling:
-            # What an attribute of unknown content gives may be a container of it.
-            found |= machine.container("list", cell_node(), cell.rest, ("held", atom.site))
-        attribute = UNKNOWN if cell.cls is None else hints.static(cell.cls, name)
-        if isinstance(attribute, property):
-            found |= machine.apply(machine, wrap(attribute.fget), Args([one(atom)]), cell_node())
-        elif attribute is not UNKNOWN and not callable(attribute):
-            found |= wrap(attribute) if not hasattr(attribute, "__get__") else OPAQUE
-        if attribute is UNKNOWN and name not in cell.fields:
-            found |= run_special(machine, one(atom), "__getattr__", [wrap(name)], cell_node())
-        if calling or callable(attribute) or hasattr(attribute, "__get__"):
-            found |= one(Method(atom, name))
-        return found or OPAQUE
+        return _instance_attribute(machine, atom, cell, name, calling)
     # Containers have methods only, but the copy of some other object is one too.
     return one(Method(atom, name)) | (NOTHING if calling else cell.everything())
+
+
+def _instance_attribute(
+    machine: Machine, atom: Alloc, cell: Cell, name: str, calling: bool
+) -> Value:
+    found = cell.fields.get(name, NOTHING) | cell.rest
+    attribute = UNKNOWN if cell.cls is None else hints.static(cell.cls, name)
+    function = isinstance(attribute, (types.FunctionType, staticmethod, classmethod))
+    if calling:
+        # What is kept of the state is data; methods come from the class.
+        found = frozenset(a for a in found if not isinstance(a, Ref))
+    elif aliasing(cell.rest):
+        # What an attribute of unknown content gives may be a container of it.
+        found |= machine.container("list", cell_node(), cell.rest, ("held", atom.site))
+    if isinstance(attribute, property):
+        return found | machine.apply(machine, wrap(attribute.fget), Args([one(atom)]), cell_node())
+    if attribute is UNKNOWN and name not in cell.fields:
+        found |= run_special(machine, one(atom), "__getattr__", [wrap(name)], cell_node())
+    elif attribute is not UNKNOWN and not function:
+        found |= OPAQUE if hasattr(attribute, "__get__") else wrap(attribute)
+    if calling or function:
+        found |= one(Method(atom, name))
+    return found or OPAQUE
 
 
 def real_attribute(machine: Machine, obj: object, name: str, node: ast.AST, calling: bool) -> Value:

@@ -48,6 +48,10 @@ def apply(machine: Machine, callee: Value, args: Args, node: ast.AST) -> Value:
     """Call whatever ``callee`` may be."""
     machine.tick()
     if not callee:
+        # Perhaps it gets a value in a later pass.
+        machine.nameless = True
+        if not machine.final:
+            return NOTHING
         return call_unseen(machine, args, "something", node, user=True)
     found = NOTHING
     for atom in callee:

@@ -80,6 +80,9 @@ NO_RESULT = frozenset(
 """Methods that return nothing."""
 
 
+ADDING: Final = frozenset("append extend appendleft extendleft clear".split())
+"""Mutators that do not look at what is there."""
+
 CONTAINER_ONLY: Final = frozenset(
     """
     append extend insert pop popitem remove clear sort reverse update setdefault discard

@@ -11,7 +11,7 @@ from langgraph_alto.plan.analysis import hints
 from langgraph_alto.plan.analysis.dunders import run_special
 from langgraph_alto.plan.analysis.items import elements
 from langgraph_alto.plan.analysis.machine import Machine
-from langgraph_alto.plan.analysis.reach import child, escape, inner, see
+from langgraph_alto.plan.analysis.reach import child, element, escape, inner, see
 from langgraph_alto.plan.analysis.registry import model
 from langgraph_alto.plan.analysis.values import (
     NOTHING,
@@ -103,7 +103,10 @@ def shallow(machine: Machine, atom: Atom, node: ast.AST) -> Value:
     value, cell = machine.alloc(kind, node, "copy")
     cell.exact = False
     cell.unsure = not found
-    machine.put_rest(cell, inner(machine, atom, hints.item(atom.hint, None)))
+    if hints.is_sequence(atom.hint):
+        machine.put_rest(cell, element(machine, atom))
+    else:
+        machine.put_rest(cell, inner(machine, atom, hints.item(atom.hint, None)))
     machine.loosen(cell)
     return value
 

@@ -99,6 +99,9 @@ def entered(machine: Machine, context: Value, node: ast.AST) -> Value:
                         result = machine.apply(machine, one(Method(atom, name)), Args(), node)
                         found |= result if "enter" in name else NOTHING
                 found |= cell.rest
+                if not defined(machine, atom, "__enter__"):
+                    # Most context managers of libraries return themselves.
+                    found |= one(atom) | machine.opaque(node)
             else:
                 found |= cell.everything()
         elif isinstance(atom, Ref):

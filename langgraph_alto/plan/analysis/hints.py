@@ -168,11 +168,12 @@ def is_mapping(hint: object) -> bool | None:
 
 @_remembered
 def is_sequence(hint: object) -> bool:
-    """Whether slices of the value are certain to be new containers."""
+    """Whether values are plain sequences, whose slices are new ones."""
     found = classes(hint)
     usual = (list, tuple, str, bytes, collections.deque, range)
     return bool(found) and all(
-        issubclass(c, usual) or c in (collections.abc.Sequence, collections.abc.MutableSequence)
+        (issubclass(c, usual) and not is_user_class(c))
+        or c in (collections.abc.Sequence, collections.abc.MutableSequence)
         for c in found
     )
 

@@ -278,9 +278,7 @@ def _raise(machine: Machine, frame: Frame, node: ast.Raise) -> None:
         if part is not None:
             value = evaluate(machine, frame, part)
             use(machine, value, "is raised")
-            if not covers(machine.raised, value):
-                machine.raised |= value
-                machine.changed = True
+            machine.throw(value)
     _leave(frame)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from langgraph_alto.plan.analysis import hints
 from langgraph_alto.plan.analysis.dunders import run_special
 from langgraph_alto.plan.analysis.machine import Machine, wrap
-from langgraph_alto.plan.analysis.reach import cell_node, change, child, escape, inner, see
+from langgraph_alto.plan.analysis.reach import cell_node, change, child, element, escape, inner, see
 from langgraph_alto.plan.analysis.values import (
     NOTHING,
     OPAQUE,
@@ -56,6 +56,8 @@ def _ref_item(machine: Machine, ref: Ref, names: frozenset[str] | None) -> Value
     if names is None:
         if root:
             machine.rec.read((), "a key of the state is not a constant")
+        if hints.is_sequence(ref.hint):
+            return element(machine, ref)
         return inner(machine, ref, hints.item(ref.hint, None))
     mapping = hints.is_mapping(ref.hint)
     if mapping is False and not root:
@@ -179,16 +181,16 @@ def elements(machine: Machine, base: Value, node: ast.AST) -> Value:
     """What iterating over a value yields."""
     found = NOTHING
     iterators = run_special(machine, base, "__iter__", [], node)
+    run_special(machine, base, "__len__", [], node)
     found |= run_special(machine, base | iterators, "__next__", [], node)
     if iterators - base:
         found |= elements(machine, iterators - base, node)
     for atom in base:
         if isinstance(atom, Ref):
-            machine.read(one(atom), lambda: "the code iterates over the whole state")
-            if hints.is_scalar(atom.hint) or hints.is_mapping(atom.hint):
-                found |= PLAIN
-            else:
-                found |= inner(machine, atom, hints.element(atom.hint))
+            plain = hints.is_scalar(atom.hint) or hints.is_mapping(atom.hint)
+            if plain or not hints.is_sequence(atom.hint):
+                machine.read(one(atom), lambda: "the code iterates over the whole state")
+            found |= PLAIN if plain else element(machine, atom)
         elif isinstance(atom, Alloc):
             cell = machine.cell(atom)
             if cell.kind in ("dict", "state"):

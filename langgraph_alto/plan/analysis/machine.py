@@ -38,7 +38,7 @@ from langgraph_alto.plan.analysis.values import (
 from langgraph_alto.plan.effects import Path
 
 MAX_DEPTH = 6
-MAX_VISITS = 15_000
+MAX_VISITS = 40_000
 MAX_ATOMS = 96
 MAX_CONSTS = 32
 _COARSER = {6: 2, 10: 1}
@@ -63,6 +63,8 @@ class Machine:
     Args:
         apply: How to call a value.
         strict: Whether calls of unseen code count as changing their arguments.
+        final: Whether what has no value by now will never have one.
+        nameless: Whether something without a value was called.
     """
 
     apply: Apply
@@ -81,6 +83,8 @@ class Machine:
     raised: Value = NOTHING
     made: dict[object, object] = field(default_factory=dict)
     changed: bool = False
+    final: bool = False
+    nameless: bool = False
     visits: int = 0
     passes: int = 0
     max_path: int = MAX_PATH
@@ -242,6 +246,12 @@ class Machine:
                 return None
             at = at.parent
         return None
+
+    def throw(self, value: Value) -> None:
+        """From now on, any exception that is caught may be or hold this."""
+        if not covers(self.raised, value):
+            self.raised = limit(self.raised | value)
+            self.changed = True
 
     # -- effects ---------------------------------------------------------------
 

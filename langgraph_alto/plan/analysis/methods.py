@@ -9,6 +9,7 @@ import types
 from langgraph_alto.plan.analysis import hints, runnables
 from langgraph_alto.plan.analysis.attributes import DICT_METHODS, get_attribute
 from langgraph_alto.plan.analysis.catalogue import (
+    ADDING,
     ALIASING,
     BUILTIN,
     COPIES,
@@ -21,7 +22,7 @@ from langgraph_alto.plan.analysis.containers import merge_into, on_container, pa
 from langgraph_alto.plan.analysis.copies import copied
 from langgraph_alto.plan.analysis.items import elements, get_item, real_elements, set_item
 from langgraph_alto.plan.analysis.machine import Machine, wrap
-from langgraph_alto.plan.analysis.reach import escape, inner
+from langgraph_alto.plan.analysis.reach import element, escape, inner
 from langgraph_alto.plan.analysis.source import is_library_code, is_library_module
 from langgraph_alto.plan.analysis.unseen import call_unseen, change_reachable
 from langgraph_alto.plan.analysis.values import (
@@ -48,6 +49,9 @@ from langgraph_alto.plan.analysis.values import (
 
 def call_method(machine: Machine, receiver: Atom, name: str, args: Args, node: ast.AST) -> Value:
     """``receiver.name(*args)``."""
+    if name in ("send", "asend", "throw", "athrow", "__next__"):
+        # Who drives a coroutine by hand finds its result in an exception.
+        machine.throw(one(receiver))
     if isinstance(receiver, Ref):
         if not receiver.path and receiver.exact:
             return _on_state(machine, receiver, name, args, node)
@@ -220,7 +224,8 @@ def _by_name(
         return value
     if ref.path:
         machine.rec.touched.add(ref.path)
-    machine.read(state, lambda: "the whole state is used")
+    if name not in ADDING:
+        machine.read(state, lambda: "the whole state is used")
     changes = name in MUTATORS or _in_place(args)
     if changes and not scalar:
         machine.mutate(state, f"`.{name}()` changes it")
@@ -256,7 +261,7 @@ def _shared(machine: Machine, ref: Ref, name: str, node: ast.AST) -> Value:
         hint = hints.item(ref.hint, None)
     elif hints.is_sequence(ref.hint):
         hint = hints.element(ref.hint)
-    each = inner(machine, ref, hint)
+    each = element(machine, ref) if hints.is_sequence(ref.hint) else inner(machine, ref, hint)
     if name == "items":
         return pairs_of(machine, inner(machine, ref), each, node)
     if name in ("values",):

@@ -12,6 +12,7 @@ from langgraph_alto.plan.analysis.catalogue import MUTATORS
 from langgraph_alto.plan.analysis.dunders import observe
 from langgraph_alto.plan.analysis.machine import Machine, wrap
 from langgraph_alto.plan.analysis.values import (
+    ELEMENT,
     OPAQUE,
     UNKNOWN,
     Alloc,
@@ -44,6 +45,14 @@ def inner(machine: Machine, ref: Ref, hint: object = UNKNOWN) -> Value:
     else:
         machine.rec.read((), "a key of the state is not known before the run")
     return one(Ref(ref.path, False, hint)) | machine.kept_below(ref.path)
+
+
+def element(machine: Machine, ref: Ref) -> Value:
+    """Some element of a state object."""
+    hint = hints.element(ref.hint)
+    if ref.path and ref.exact and hints.is_sequence(ref.hint):
+        return child(machine, ref, ELEMENT, hint)
+    return inner(machine, ref, hint)
 
 
 @functools.cache

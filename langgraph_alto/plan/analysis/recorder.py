@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from langgraph_alto.plan.analysis.values import ELEMENT
 from langgraph_alto.plan.effects import Doubt, Path
 
 _ADVICE = {
@@ -86,11 +87,21 @@ class Recorder:
         leaves = {
             t for t in self.touched if not any(len(k) > len(t) and k[: len(t)] == t for k in known)
         }
-        return minimal(self.reads | leaves)
+        return minimal(_whole(self.reads | leaves))
 
     def final_mutates(self) -> frozenset[Path] | None:
         """The shortest set of paths that covers all changes in place."""
-        return None if self.all_mutated else minimal(self.mutated)
+        return None if self.all_mutated else minimal(_whole(self.mutated))
+
+
+def _whole(paths: set[Path]) -> set[Path]:
+    """Elements as a whole are no less than their list."""
+    found = set()
+    for path in paths:
+        while path[-1] == ELEMENT:
+            path = path[:-1]
+        found.add(path)
+    return found
 
 
 def minimal(paths: set[Path]) -> frozenset[Path]:

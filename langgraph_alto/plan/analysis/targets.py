@@ -171,7 +171,9 @@ def _run(machine: Machine, target: object, schema: object | None) -> Value:
         machine.begin_pass()
         result = _invoke(machine, target, state)
         if not machine.changed:
-            return result
+            if machine.final or not machine.nameless:
+                return result
+            machine.final = True
     raise GiveUp("the function's values do not settle")
 
 

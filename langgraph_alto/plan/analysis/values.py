@@ -16,7 +16,10 @@ from typing import Final, Literal
 
 from langgraph_alto.plan.effects import Path
 
-MAX_PATH: Final = 5
+ELEMENT: Final = "[]"
+"""The path segment that stands for any element of a list."""
+
+MAX_PATH: Final = 6
 """Longest path kept; what lies deeper is described by its ancestor's path."""
 
 

@@ -8,6 +8,7 @@ foretold, and keep pending writes in time linear in their number.
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -197,7 +198,15 @@ class AsyncLoop(_Loop, AsyncPregelLoop):
 
     async def __aexit__(self, *exc: Any) -> bool | None:
         self._take_back()
-        return await super().__aexit__(*exc)
+        try:
+            return await super().__aexit__(*exc)
+        except asyncio.CancelledError as cancelled:
+            # LangGraph leaves in a task of its own and cancels the siblings of a failed
+            # node twice: the second time may meet that task before its first step. Then
+            # nothing has been left, and the tasks of this run would go on by themselves.
+            left = self.stack.pop_all()
+            await left.__aexit__(type(cancelled), cancelled, cancelled.__traceback__)
+            raise
 
     def _run_ahead(self) -> TaskAhead:
         executor: Any = self.submit.__self__  # type: ignore[attr-defined]

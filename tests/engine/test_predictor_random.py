@@ -8,11 +8,12 @@ others, ``nightly`` thousands.
 from __future__ import annotations
 
 import os
+import random
 from collections import Counter
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, note, settings
+from hypothesis import HealthCheck, Phase, given, note, seed, settings
 from hypothesis import strategies as st
 
 from tests.engine.programs import Program, RunAhead, Trace, programs, reference
@@ -83,19 +84,26 @@ def test_exactly_langgraphs_tasks_each_once() -> None:
 def test_runs_that_end_early() -> None:
     """Failures, interrupts and static stops: the same end, and nothing starts beyond it."""
     ends: Counter[str] = Counter()
+    wanted = {"done", "Failed", "Asked", "stopped"}
 
-    @examples(200)
-    @given(programs(ends=True), schedules)
-    def run(program: Program, schedule: list[int]) -> None:
-        plain, alto = both(program, schedule)
-        end = plain.end.split()[0]
-        if end in ("done", "limit", "stopped", "Asked"):
-            assert not alto.left(), "ran ahead of an interrupt"
-        if alto.ahead:
-            ends[end] += 1
+    # One sequence of examples tends to stay with one kind of end: there are several.
+    for number in range(40):
+        if number >= 5 and ends.keys() >= wanted:
+            break
 
-    run()
-    assert ends.keys() >= {"done", "Failed", "Asked", "stopped"}
+        @seed(number if PROFILE == "default" else random.getrandbits(32))
+        @settings(examples(40), derandomize=False)
+        @given(programs(ends=True), schedules)
+        def run(program: Program, schedule: list[int]) -> None:
+            plain, alto = both(program, schedule)
+            end = plain.end.split()[0]
+            if end in ("done", "limit", "stopped", "Asked"):
+                assert not alto.left(), "ran ahead of an interrupt"
+            if alto.ahead:
+                ends[end] += 1
+
+        run()
+    assert ends.keys() >= wanted
 
 
 def test_guesses_are_checked() -> None:

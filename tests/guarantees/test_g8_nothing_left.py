@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.errors import GraphDrained, GraphRecursionError, NodeTimeoutError
+from langgraph.graph import START, StateGraph
 from langgraph.runtime import RunControl
 from langgraph.types import Command, TimeoutPolicy, interrupt
 
@@ -226,6 +227,28 @@ async def test_a_run_that_is_cancelled() -> None:
     assert journal.running == 0
     await asyncio.sleep(0)  # callbacks of what has ended
     nothing_alive(before)
+
+
+async def test_a_subgraph_beside_a_failing_node() -> None:
+    """LangGraph's own loop leaves the subgraph's tasks running here; a wrapped one does not."""
+    journal = Journal()
+
+    async def fails(state: State) -> dict[str, Any]:
+        raise Broken
+
+    inner = StateGraph(State)
+    for name in ("first", "second"):
+        inner.add_node(name, node("async", name, journal, seconds=30 if name == "first" else 0))
+        inner.add_edge(START, name)
+    outer = StateGraph(State)
+    outer.add_node("fails", fails)
+    outer.add_node("inner", inner.compile())
+    outer.add_edge(START, "fails")
+    outer.add_edge(START, "inner")
+    with nothing_left(), pytest.raises(Broken):
+        await wrapped(outer).ainvoke({"log": []})
+    assert "cancel first" in journal.entries
+    assert journal.running == 0
 
 
 async def test_a_run_out_of_its_callers_time() -> None:

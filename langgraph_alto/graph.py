@@ -16,7 +16,7 @@ from langgraph_alto import _langgraph
 from langgraph_alto.plan.effects import Effects
 
 if TYPE_CHECKING:
-    from langgraph_alto.plan.plan import Plan
+    from langgraph_alto.plan.masks import Masks
 
 Policy = Literal["off", "proven", "speculative"]
 
@@ -75,16 +75,12 @@ class Wrapped(_Base):
         """Draw the graph, as LangGraph draws it unwrapped."""
         return await unwrapped(self).aget_graph(*args, **kwargs)
 
-    @property
-    def plan(self) -> Plan:
-        """The plan of this graph: what may run ahead, and why the rest may not."""
-        return self._alto_plan
-
     @functools.cached_property
-    def _alto_plan(self) -> Plan:
-        from langgraph_alto.plan.shape import plan_of
+    def _alto_masks(self) -> Masks:
+        """What may run ahead, and why the rest may not."""
+        from langgraph_alto.plan.shape import masks_of
 
-        return plan_of(self, self.alto.effects, self.alto.ordered)
+        return masks_of(self, self.alto.effects, self.alto.ordered)
 
     @functools.cached_property
     def _alto_methods(self) -> tuple[Any, Any]:
@@ -94,7 +90,7 @@ class Wrapped(_Base):
 
         # Only a state graph's triggers are of the kinds that the predictor knows.
         policy = self.alto.policy if isinstance(self, CompiledStateGraph) else "off"
-        engine = Engine(policy, lambda: self.plan, self.step_timeout, Kinds(self.channels))
+        engine = Engine(policy, lambda: self._alto_masks, self.step_timeout, Kinds(self.channels))
         return (
             _langgraph.rebind(
                 super().stream.__func__,  # type: ignore[attr-defined]
@@ -143,7 +139,7 @@ class Wrapped(_Base):
             return self._alto_methods[1](self, *args, **kwargs)
 
 
-_DERIVED = frozenset({"_alto_plan", "_alto_methods"})
+_DERIVED = frozenset({"_alto_masks", "_alto_methods"})
 
 
 class AltoGraph(Wrapped, CompiledStateGraph[Any, Any, Any, Any]):

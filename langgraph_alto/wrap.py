@@ -120,7 +120,7 @@ def _wrapped(graph: Pregel[Any, Any, Any, Any], chosen: Options) -> Any:
         again.nodes = {name: _node(node, chosen) for name, node in graph.nodes.items()}
         again.alto = chosen
     if _langgraph.unsupported is None and chosen.policy != "off":
-        _ = again.plan  # a wrong declaration is an error here, not in the first run
+        _ = again._alto_masks  # a wrong declaration is an error here, not in the first run
     return again
 
 

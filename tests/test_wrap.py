@@ -190,7 +190,7 @@ def test_the_graph_given_stays_usable() -> None:
 
 def test_the_plan_can_be_looked_at() -> None:
     fast = wrap(uneven("sync", Journal()), ordered=["late"])
-    stages = {stage.name: stage for stage in fast.plan.stages}
+    stages = {stage.name: stage for stage in fast._alto_masks.stages}
     assert stages["early"].barrier is None
     assert stages["late"].barrier == "it is declared ordered"
 

@@ -34,7 +34,7 @@ from langgraph_alto.engine.routes import Gate
 from langgraph_alto.engine.run import Run, held, same
 from langgraph_alto.engine.slots import Priority
 from langgraph_alto.engine.supersteps import Phase, Task
-from langgraph_alto.plan.plan import Plan
+from langgraph_alto.plan.masks import Masks
 
 
 class Ahead:
@@ -42,7 +42,7 @@ class Ahead:
 
     Args:
         loop: LangGraph's loop for the run.
-        plan: The graph's plan.
+        masks: The graph's plan, compiled.
         speculative: Whether to start what is not certain, too.
         unwatched: Whether nobody sees the state before the run has ended.
     """
@@ -50,21 +50,21 @@ class Ahead:
     def __init__(
         self,
         loop: PregelLoop,
-        plan: Plan,
+        masks: Masks,
         *,
         speculative: bool = False,
         unwatched: bool = False,
     ) -> None:
         self.loop = loop
-        self.plan = plan
+        self.masks = masks
         self.unwatched = unwatched
         self.speculative = speculative
         self.predictor = Predictor(
-            plan,
+            masks,
             loop.channels,
             packets=TASKS,
-            stops_before=_stops(plan, loop.interrupt_before),
-            stops_after=_stops(plan, loop.interrupt_after),
+            stops_before=_stops(masks, loop.interrupt_before),
+            stops_after=_stops(masks, loop.interrupt_after),
             allowed=self._allowed(),
             exact=self._exact(),
             speculative=speculative,
@@ -88,18 +88,18 @@ class Ahead:
         tasks: dict[str, Any] = loop.tasks
         self.frozen = False
         if not self.runs and not predictor.ahead_of(loop.step):
-            present = self.plan.mask({task.name for task in tasks.values()})
-            if len(tasks) == 1 or self.plan.flat(present, predictor.allowed):
+            present = self.masks.mask({task.name for task in tasks.values()})
+            if len(tasks) == 1 or self.masks.flat(present, predictor.allowed):
                 self.current = {}
                 predictor.skip(loop.step, present)
                 return
-        real = [task for task in tasks.values() if task.name in self.plan.index]
+        real = [task for task in tasks.values() if task.name in self.masks.index]
         packets: Sequence[Any] = ()
         if any(task.path[0] == PUSH for task in real):
             packets = loop.channels[TASKS].get()
         made = [
             (
-                self.plan.index[task.name],
+                self.masks.index[task.name],
                 packets[task.path[1]] if task.path[0] == PUSH else None,
                 task.path[1] if task.path[0] == PUSH else None,
             )
@@ -323,21 +323,23 @@ class Ahead:
 
     def _allowed(self) -> int:
         """The nodes that may run ahead in this run."""
-        loop, plan = self.loop, self.plan
+        loop, masks = self.loop, self.masks
         conf: Any = loop.config.get(CONF, {})
         if CONFIG_KEY_RUNNER_SUBMIT in conf:
             return 0
-        allowed = plan.ahead
+        allowed = masks.ahead
         watched = not self.unwatched or CONFIG_KEY_STREAM in conf
         if loop.checkpointer is not None or watched:
             # A checkpoint or a stream of a superstep before it would show the change.
-            allowed &= ~plan.mutators
+            allowed &= ~masks.mutators
         if conf.get(CONFIG_KEY_REPLAY_STATE) is not None or (
             loop.checkpointer is not None and _keeps_state(loop.nodes)
         ):
             # A subgraph that keeps its own state is found by the order of
             # checkpoint ids across namespaces, which foretelling would disturb.
-            allowed &= ~sum(1 << place for place, stage in enumerate(plan.stages) if stage.exact_id)
+            allowed &= ~sum(
+                1 << place for place, stage in enumerate(masks.stages) if stage.exact_id
+            )
         return allowed
 
     def _exact(self) -> int:
@@ -349,13 +351,16 @@ class Ahead:
             and (loop.stream is None or not loop.stream.modes & {"messages", "custom", "tools"})
         ):
             return 0
-        return sum(1 << place for place, stage in enumerate(self.plan.stages) if stage.exact_id)
+        return self._with_exact_id()
+
+    def _with_exact_id(self) -> int:
+        return sum(1 << place for place, stage in enumerate(self.masks.stages) if stage.exact_id)
 
 
-def _stops(plan: Plan, names: Any) -> int:
+def _stops(masks: Masks, names: Any) -> int:
     if names == "*":
-        return (1 << len(plan.stages)) - 1
-    return plan.mask(names)
+        return (1 << len(masks.stages)) - 1
+    return masks.mask(names)
 
 
 def _keeps_state(nodes: Mapping[str, Any]) -> bool:

@@ -30,7 +30,7 @@ from langgraph_alto.engine.slots import Slots
 from langgraph_alto.engine.tasks import TaskAhead
 from langgraph_alto.engine.threads import ThreadAhead
 from langgraph_alto.graph import Policy, unwatched
-from langgraph_alto.plan.plan import Plan
+from langgraph_alto.plan.masks import Masks
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +39,13 @@ class Engine:
 
     Args:
         policy: ``"off"``, ``"proven"`` or ``"speculative"``.
-        plan: Gives the graph's plan; called when first needed.
+        masks: Gives the graph's plan, compiled; called when first needed.
         step_timeout: The graph's limit for one superstep, in seconds.
         kinds: Which of the graph's channels a superstep may have to visit.
     """
 
     policy: Policy
-    plan: Callable[[], Plan]
+    masks: Callable[[], Masks]
     step_timeout: float | None
     kinds: Kinds
 
@@ -53,7 +53,7 @@ class Engine:
     def runs_ahead(self) -> bool:
         """Whether anything may run ahead in runs of the graph."""
         # A superstep's time limit is for tasks that start together.
-        return self.policy != "off" and self.step_timeout is None and bool(self.plan().ahead)
+        return self.policy != "off" and self.step_timeout is None and bool(self.masks().ahead)
 
 
 _foretold: ContextVar[str | None] = ContextVar("foretold", default=None)
@@ -175,7 +175,7 @@ class SyncLoop(_Loop, SyncPregelLoop):
         executor: Any = self.submit.__self__  # type: ignore[attr-defined]
         ahead = ThreadAhead(
             self,
-            self.engine.plan(),
+            self.engine.masks(),
             limit=executor.executor._max_workers,
             speculative=self.engine.policy == "speculative",
             unwatched=self._unwatched,
@@ -215,7 +215,7 @@ class AsyncLoop(_Loop, AsyncPregelLoop):
             slots = executor.semaphore = Slots(self.config.get("max_concurrency") or 1)
         ahead = TaskAhead(
             self,
-            self.engine.plan(),
+            self.engine.masks(),
             speculative=self.engine.policy == "speculative",
             unwatched=self._unwatched,
             slots=slots,

@@ -83,8 +83,8 @@ _ON, _OFF = _On(), _Off()
 
 def make(ahead: Ahead, task: Task) -> Run | None:
     """Make a task as LangGraph will make it, on the state as it will be."""
-    loop, plan, predictor = ahead.loop, ahead.plan, ahead.predictor
-    stage = plan.stages[task.node]
+    loop, masks, predictor = ahead.loop, ahead.masks, ahead.predictor
+    stage = masks.stages[task.node]
     node = loop.nodes[stage.name]
     channels: dict[str, Any] = {}
     given: dict[str, Any] = {}

@@ -16,7 +16,7 @@ stand at later ones. Superstep ``k`` may be known in part only. For each one::
 A task at ``k`` on its state may start when no node that could change what it
 reads is unfinished or possible at any step before ``k``. A task on a ``Send``
 packet reads the packet only. Both questions are one ``&`` of masks
-(:mod:`langgraph_alto.plan.plan`), and are asked once per node and superstep,
+(:mod:`langgraph_alto.plan.masks`), and are asked once per node and superstep,
 never per task, so that a wide fan-out stays linear.
 
 Why this cannot be wrong in the ways eager engines are: triggers that LangGraph
@@ -35,7 +35,7 @@ from typing import Any
 from langgraph_alto.ancestry import Ancestry
 from langgraph_alto.engine.supersteps import Group, Phase, Step, Task, Write
 from langgraph_alto.engine.virtual import VirtualChannels
-from langgraph_alto.plan.plan import Plan, Trigger, bits
+from langgraph_alto.plan.masks import Masks, Trigger, bits
 from langgraph_alto.plan.stages import Stage
 
 LEAD = 256
@@ -46,7 +46,7 @@ class Predictor:
     """Foresees tasks and decides which of them are certain.
 
     Args:
-        plan: The compiled plan.
+        masks: The graph's plan, compiled.
         channels: The run's channels, as of the start of the base superstep.
         packets: Name of the channel that ``Send`` packets are written to.
         stops_before: Nodes with a static interrupt before them.
@@ -58,7 +58,7 @@ class Predictor:
 
     def __init__(
         self,
-        plan: Plan,
+        masks: Masks,
         channels: Mapping[str, Any],
         *,
         packets: str,
@@ -68,11 +68,11 @@ class Predictor:
         exact: int = 0,
         speculative: bool = False,
     ) -> None:
-        self.plan = plan
+        self.masks = masks
         self.packets = packets
         self.stops_before = stops_before
         self.stops_after = stops_after
-        self.allowed = plan.ahead if allowed is None else allowed
+        self.allowed = masks.ahead if allowed is None else allowed
         self.exact = exact
         self.speculative = speculative
         self.rebuilt = False
@@ -83,13 +83,13 @@ class Predictor:
         self.steps: dict[int, Step] = {}
         self.virtual = VirtualChannels(self, channels)
         # A deferred node may have been triggered before this run began.
-        self.deferred = plan.deferred
+        self.deferred = masks.deferred
         self._dirty = False
         self._fresh: list[Task] = []
         self._successors: dict[int, int] = {}
         # Keys whose value at a later superstep cannot be had from a copy.
-        self._as_is = tuple(_as_is(stage, plan) for stage in plan.stages)
-        self._routes_late = tuple(_routes_late(stage, plan) for stage in plan.stages)
+        self._as_is = tuple(_as_is(stage, masks) for stage in masks.stages)
+        self._routes_late = tuple(_routes_late(stage, masks) for stage in masks.stages)
 
     # -- events ---------------------------------------------------------------
 
@@ -224,7 +224,7 @@ class Predictor:
     def skip(self, step: int, present: int) -> None:
         """Nothing can be foreseen from a superstep with tasks of these nodes only."""
         self.base = step
-        self.deferred |= self._reach(present) & self.plan.deferred
+        self.deferred |= self._reach(present) & self.masks.deferred
 
     def forget(self) -> None:
         """Let go of all tasks and channels: the run has ended."""
@@ -275,7 +275,7 @@ class Predictor:
             return None
         if not step.places:
             packets = [*step.pushes, *step.strays]
-            known = sorted(packets, key=lambda push: push.order(self.plan))
+            known = sorted(packets, key=lambda push: push.order(self.masks))
             step.places = {id(push): place for place, push in enumerate(known)}
         return step.places[id(task)]
 
@@ -284,17 +284,17 @@ class Predictor:
         return not self._routes_late[task.node] and (
             self._guesses(task.node)
             or (
-                not self.plan.route_blockers[task.node] & self._pending(task.step)
+                not self.masks.route_blockers[task.node] & self._pending(task.step)
                 and self._foldable(task.node, task.step)
             )
         )
 
     def certain(self, keys: Iterable[str], step: int) -> set[str]:
         """Those of the keys whose value at the start of ``step`` is certain."""
-        guessed = self.plan.safe_reducers if self.speculative else frozenset()
+        guessed = self.masks.safe_reducers if self.speculative else frozenset()
         unsure: set[str] = set()
         for node in bits(self._pending(step)):
-            stage = self.plan.stages[node]
+            stage = self.masks.stages[node]
             if stage.writes is None or stage.mutates is None:
                 keys = guessed.intersection(keys)
                 continue
@@ -363,24 +363,24 @@ class Predictor:
 
     def _record(self, step: Step, task: Task) -> None:
         """Apply a finished task's writes to what is known of the next superstep."""
-        plan, following = self.plan, task.step + 1
+        masks, following = self.masks, task.step + 1
         sent = 0
         if self.speculative:
             self.virtual.clear()
         for channel, value in task.writes:
             if channel == self.packets:
-                node = plan.index.get(getattr(value, "node", None) or "")
+                node = masks.index.get(getattr(value, "node", None) or "")
                 if node is None:
                     # LangGraph ignores it, but it has a place among the others.
                     self._step(following).strays.append(Task(-1, following, value, task, sent))
                 else:
                     packet = Task(node, following, value, task, sent)
-                    packet.ancestry = task.ancestry.child(plan.stages[task.node].name, sent)
+                    packet.ancestry = task.ancestry.child(masks.stages[task.node].name, sent)
                     self._foresee(packet)
                 sent += 1
                 continue
             step.writes.setdefault(channel, []).append((task, value))
-            for node, kind in plan.triggers.get(channel, ()):
+            for node, kind in masks.triggers.get(channel, ()):
                 if kind is Trigger.DEFERRED:
                     self.deferred |= 1 << node
                     self._dirty = True
@@ -425,7 +425,7 @@ class Predictor:
         if found is None:
             found = 0
             for node in bits(mask):
-                found |= self.plan.successors[node]
+                found |= self.masks.successors[node]
             self._successors[mask] = found
         return found
 
@@ -447,15 +447,15 @@ class Predictor:
             pending = (step.unfinished if step is not None else 0) | possible
             yield number, pending, possible
             possible = self._reach(pending)
-            if late := possible & self.plan.deferred:
+            if late := possible & self.masks.deferred:
                 deferred |= late
                 # A packet starts a deferred node as it does any other.
                 for node in bits(pending):
-                    late &= ~self.plan.sends[node]
+                    late &= ~self.masks.sends[node]
                 possible &= ~late
-            if self.plan.joins:
+            if self.masks.joins:
                 arrived |= pending
-                for join in self.plan.joins:
+                for join in self.masks.joins:
                     if join.sources & pending and not (
                         join.sources & ~(arrived | self._arrived(join.channel, number))
                     ):
@@ -464,7 +464,7 @@ class Predictor:
     def _arrived(self, channel: str, until: int) -> int:
         """Sources of a waiting edge known to have written by the end of ``until``."""
         real = self.virtual.channels.get(channel)
-        mask = self.plan.mask(getattr(real, "seen", ()))
+        mask = self.masks.mask(getattr(real, "seen", ()))
         for number in range(self.base, until + 1):
             if (step := self.steps.get(number)) is not None:
                 for task, _ in step.writes.get(channel, ()):
@@ -473,7 +473,7 @@ class Predictor:
 
     def _sweep(self, ready: list[Task], routable: list[Task]) -> None:
         """Decide anew for every group of waiting tasks."""
-        plan = self.plan
+        masks = self.masks
         # Joins first: a task they start counts as unfinished below.
         for number in sorted(self.steps):
             step = self.steps.get(number)
@@ -491,7 +491,7 @@ class Predictor:
                 ahead |= here
                 if seen & self.stops_after or ahead & self.stops_before:
                     return
-                if before & plan.interrupts:
+                if before & masks.interrupts:
                     return
                 if step is not None:
                     step.settled = not latest
@@ -511,17 +511,17 @@ class Predictor:
         possible: int,
         ready: list[Task],
     ) -> None:
-        plan = self.plan
+        masks = self.masks
         for groups, blockers in (
-            (step.pull_groups, plan.blockers),
-            (step.push_groups, plan.packet_blockers),
+            (step.pull_groups, masks.blockers),
+            (step.push_groups, masks.packet_blockers),
         ):
             # An edge orders its ends: a task waits for what may still start it too.
             late = possible if groups is step.pull_groups else 0
             for node, group in groups.items():
                 bit = 1 << node
                 # Guess that unfinished work changes nothing, unless it does so in place.
-                waits = before & plan.mutators if self._guesses(node) else before
+                waits = before & masks.mutators if self._guesses(node) else before
                 group.open = bool(
                     self.allowed & bit
                     and not (latest and bit & self.exact and groups is step.push_groups)
@@ -541,7 +541,7 @@ class Predictor:
             if task.spent or self._routes_late[task.node]:
                 staying.append(task)
             elif self._guesses(task.node) or (
-                not self.plan.route_blockers[task.node] & before
+                not self.masks.route_blockers[task.node] & before
                 and self._foldable(task.node, number)
             ):
                 routable.append(task)
@@ -555,7 +555,7 @@ class Predictor:
     def _join(self, number: int, step: Step) -> None:
         """Foresee the targets of waiting edges that are complete for certain."""
         pending = self._pending(number + 1)
-        for join in self.plan.joins:
+        for join in self.masks.joins:
             if join.target not in step.joined or join.sources & pending:
                 continue
             following = self._step(number + 1)
@@ -568,14 +568,14 @@ class Predictor:
                 self._foresee(target)
 
 
-def _as_is(stage: Stage, plan: Plan) -> tuple[str, ...]:
+def _as_is(stage: Stage, masks: Masks) -> tuple[str, ...]:
     """The keys a node must be given as the real channel holds them, not as a copy does."""
     reads = stage.read_keys.union(*(route.reads for route in stage.routes))
     changes = reads if stage.mutates is None else {path[0] for path in stage.mutates}
-    return tuple((reads - plan.safe_reducers) | (changes - plan.kept))
+    return tuple((reads - masks.safe_reducers) | (changes - masks.kept))
 
 
-def _routes_late(stage: Stage, plan: Plan) -> bool:
+def _routes_late(stage: Stage, masks: Masks) -> bool:
     """Whether a node's routers would change the state by reading it.
 
     They are shown their node's own writes, which LangGraph applies to a copy of
@@ -583,4 +583,4 @@ def _routes_late(stage: Stage, plan: Plan) -> bool:
     """
     given = frozenset[str]().union(*(route.inputs for route in stage.routes))
     own = given if stage.writes is None else given & stage.writes
-    return bool(own - plan.safe_reducers)
+    return bool(own - masks.safe_reducers)

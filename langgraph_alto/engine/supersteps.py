@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any
 
 from langgraph_alto.ancestry import ROOT, Ancestry
-from langgraph_alto.plan.plan import Plan
+from langgraph_alto.plan.masks import Masks
 
 Write = tuple[str, Any]
 
@@ -58,17 +58,17 @@ class Task:
     run: Any = None
     ancestry: Ancestry = ROOT
 
-    def order(self, plan: Plan) -> tuple[Any, ...]:
+    def order(self, masks: Masks) -> tuple[Any, ...]:
         """A key that sorts the tasks of one superstep as LangGraph applies them.
 
         Edge-started tasks first, by name; then packets, by sender and place:
         the lexicographic order of their ancestries.
         """
         if self.packet is None:
-            return (0, plan.stages[self.node].name)
+            return (0, masks.stages[self.node].name)
         if self.index is not None or self.parent is None:
             return (1, self.index)
-        return (1, self.parent.order(plan), self.position)
+        return (1, self.parent.order(masks), self.position)
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ from langgraph_alto.engine.partial import Misprediction
 from langgraph_alto.engine.routes import AsyncGate, Gate
 from langgraph_alto.engine.run import Run
 from langgraph_alto.engine.slots import Slots
-from langgraph_alto.plan.plan import Plan
+from langgraph_alto.plan.masks import Masks
 
 
 class TaskAhead(Ahead):
@@ -24,7 +24,7 @@ class TaskAhead(Ahead):
 
     Args:
         loop: LangGraph's loop for the run.
-        plan: The graph's plan.
+        masks: The graph's plan, compiled.
         speculative: Whether to start what is not certain, too.
         unwatched: Whether nobody sees the state before the run has ended.
         slots: The bound shared with the superstep's own tasks, if there is one.
@@ -33,13 +33,13 @@ class TaskAhead(Ahead):
     def __init__(
         self,
         loop: PregelLoop,
-        plan: Plan,
+        masks: Masks,
         *,
         speculative: bool = False,
         unwatched: bool = False,
         slots: Slots | None = None,
     ) -> None:
-        super().__init__(loop, plan, speculative=speculative, unwatched=unwatched)
+        super().__init__(loop, masks, speculative=speculative, unwatched=unwatched)
         self.slots = slots
         self.stream = False
         self._context = copy_context()
@@ -94,10 +94,10 @@ class TaskAhead(Ahead):
     @asynccontextmanager
     async def alone(self, task: Any) -> AsyncIterator[None]:
         """Count the only task of a superstep in the bound, beside what runs ahead."""
-        place = self.plan.index.get(task.name)
+        place = self.masks.index.get(task.name)
         if self.slots is None or not self._holding or place is None:
             yield
-        elif self.plan.stages[place].calls_tasks:
+        elif self.masks.stages[place].calls_tasks:
             # Its calls take slots of their own, and it waits for them.
             yield
         else:

@@ -18,7 +18,7 @@ from langgraph_alto.engine.pool import Pool
 from langgraph_alto.engine.routes import Gate
 from langgraph_alto.engine.run import Run
 from langgraph_alto.engine.slots import FIRST
-from langgraph_alto.plan.plan import Plan
+from langgraph_alto.plan.masks import Masks
 
 
 class ThreadGate:
@@ -60,13 +60,13 @@ class ThreadAhead(Ahead):
     def __init__(
         self,
         loop: PregelLoop,
-        plan: Plan,
+        masks: Masks,
         *,
         limit: int,
         speculative: bool = False,
         unwatched: bool = False,
     ) -> None:
-        super().__init__(loop, plan, speculative=speculative, unwatched=unwatched)
+        super().__init__(loop, masks, speculative=speculative, unwatched=unwatched)
         self.pool = Pool(limit)
         self._lock = threading.RLock()
         self._context = copy_context()

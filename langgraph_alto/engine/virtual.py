@@ -46,7 +46,7 @@ class VirtualChannels:
         state under a copy's name; such a key is known only once LangGraph has
         applied the writes itself.
         """
-        return key in self.predictor.plan.safe_reducers or self.unwritten(key, step)
+        return key in self.predictor.masks.safe_reducers or self.unwritten(key, step)
 
     def unwritten(self, key: str, step: int) -> bool:
         """Whether the real channel still holds what a key will be at ``step``."""
@@ -76,8 +76,8 @@ class VirtualChannels:
             channel = channel.copy()
             if consumed:
                 channel.consume()
-            plan = self.predictor.plan
-            ordered = sorted(writes or (), key=lambda write: write[0].order(plan))
+            masks = self.predictor.masks
+            ordered = sorted(writes or (), key=lambda write: write[0].order(masks))
             channel.update([value for _, value in ordered])
         self._made[name, step] = channel
         return channel
@@ -91,5 +91,5 @@ class VirtualChannels:
     def _consumed(self, name: str, step: int) -> bool:
         known = self.predictor.steps.get(step)
         return known is not None and any(
-            node in known.pulls for node, _ in self.predictor.plan.triggers.get(name, ())
+            node in known.pulls for node, _ in self.predictor.masks.triggers.get(name, ())
         )

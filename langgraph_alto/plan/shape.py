@@ -32,7 +32,7 @@ from langgraph_alto._langgraph import (
 from langgraph_alto.engine.partial_objects import may_be_partial
 from langgraph_alto.plan.analysis import analyse_node, analyse_reducer, analyse_router
 from langgraph_alto.plan.effects import Doubt, Effects, Facts
-from langgraph_alto.plan.plan import Plan, Trigger, compile_plan
+from langgraph_alto.plan.masks import Masks, Trigger, compile_masks
 from langgraph_alto.plan.stages import Route, Stage, check_names, declared, roots
 
 _BRANCH_TO = "branch:to:"
@@ -48,11 +48,11 @@ class _Leads(NamedTuple):
     sends_to: frozenset[str] | None
 
 
-def plan_of(
+def masks_of(
     graph: Pregel[Any, Any, Any, Any],
     effects: Mapping[str, Effects] | None = None,
     ordered: Collection[str] = (),
-) -> Plan:
+) -> Masks:
     """Build the plan of a compiled graph.
 
     Args:
@@ -82,7 +82,7 @@ def plan_of(
         # A failing node's handler runs in the node's own superstep.
         if handler in stages:
             stages[name] = _with_handler(stages[name], stages[handler])
-    return compile_plan(
+    return compile_masks(
         tuple(stages.values()),
         {channel: tuple(nodes) for channel, nodes in triggers.items()},
         joins,
@@ -295,7 +295,7 @@ def _subgraph_facts(graph: Pregel[Any, Any, Any, Any], inputs: frozenset[str]) -
     )
     takes = inputs if isinstance(channels, str) else frozenset(channels) & inputs
     outputs = graph.output_channels
-    inner = plan_of(graph)
+    inner = masks_of(graph)
     own = set(graph.nodes)
     mutates = all(stage.mutates == frozenset() for stage in inner.stages if stage.name != START)
     leads = _union(*(stage.leads_to for stage in inner.stages if stage.name != START))

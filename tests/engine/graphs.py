@@ -27,7 +27,7 @@ from langgraph.types import Send
 
 from langgraph_alto._langgraph import PULL, PUSH, TASKS, apply_writes
 from langgraph_alto.engine.supersteps import Write
-from langgraph_alto.plan.plan import Plan, Trigger, compile_plan
+from langgraph_alto.plan.masks import Masks, Trigger, compile_masks
 from langgraph_alto.plan.stages import Route, Stage, roots
 
 ANY = "*"
@@ -107,17 +107,17 @@ class Graph(NamedTuple):
     """A compiled description.
 
     Args:
-        plan: Its plan.
+        masks: Its plan, compiled.
         channels: Makes its channels, all empty.
         sources: The waiting edges' channels, by source.
     """
 
-    plan: Plan
+    masks: Masks
     channels: Callable[[], dict[str, Any]]
     sources: Mapping[str, tuple[str, ...]]
 
     def bit(self, *names: str) -> int:
-        return self.plan.mask(names)
+        return self.masks.mask(names)
 
 
 def _paths(names: frozenset[str]) -> frozenset[tuple[str, ...]]:
@@ -189,13 +189,13 @@ def graph(
         made[name] = (
             keys[name].copy if name in keys else lambda: BinaryOperatorAggregate(list, operator.add)
         )
-    plan = compile_plan(
+    masks = compile_masks(
         tuple(_stage(name, of, sources.get(name, ())) for name, of in nodes.items()),
         triggers,
         waiting,
         safe_reducers=frozenset(made) - words(unsafe),
     )
-    return Graph(plan, lambda: {name: make() for name, make in made.items()}, sources)
+    return Graph(masks, lambda: {name: make() for name, make in made.items()}, sources)
 
 
 class Made(NamedTuple):
@@ -232,16 +232,16 @@ class Referee:
     """
 
     def __init__(self, of: Graph, first: Sequence[Write]) -> None:
-        self.plan = of.plan
+        self.masks = of.masks
         self.channels = of.channels()
         self.step = 0
         self.updated: set[str] = set()
         self._versions: dict[str, int] = {}
         self._seen: dict[str, dict[str, int]] = {}
         self._nodes: dict[str, list[str]] = {}
-        for channel, nodes in of.plan.triggers.items():
-            self._nodes[channel] = [of.plan.stages[at].name for at, _ in nodes]
-        self._triggers: dict[str, list[str]] = {stage.name: [] for stage in of.plan.stages}
+        for channel, nodes in of.masks.triggers.items():
+            self._nodes[channel] = [of.masks.stages[at].name for at, _ in nodes]
+        self._triggers: dict[str, list[str]] = {stage.name: [] for stage in of.masks.stages}
         for channel, names in self._nodes.items():
             for name in names:
                 self._triggers[name].append(channel)
@@ -277,7 +277,7 @@ class Referee:
         self.made = [
             Made(packet.node, packet, place)
             for place, packet in enumerate(self.packets())
-            if packet.node in self.plan.index
+            if packet.node in self.masks.index
         ]
         # The same order in which LangGraph goes through its candidates.
         candidates = {name for channel in self.updated for name in self._nodes.get(channel, ())}

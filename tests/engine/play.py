@@ -44,7 +44,7 @@ class Play:
             of, [*(state or {}).items(), *((f"to:{name}", None) for name in first.split())]
         )
         self.predictor = Predictor(
-            of.plan,
+            of.masks,
             self.referee.channels,
             packets=TASKS,
             speculative=speculative,
@@ -66,7 +66,7 @@ class Play:
 
     def name(self, task: Task) -> str:
         packet = "" if task.packet is None else f":{task.packet.arg}"
-        return f"{self.of.plan.stages[task.node].name}{packet}@{task.step}"
+        return f"{self.of.masks.stages[task.node].name}{packet}@{task.step}"
 
     # -- what happens -----------------------------------------------------------
 
@@ -75,7 +75,7 @@ class Play:
         made = self.referee.made
         tasks = self.predictor.begin(
             self.referee.step,
-            [(self.of.plan.index[real.node], real.packet, real.place) for real in made],
+            [(self.of.masks.index[real.node], real.packet, real.place) for real in made],
             self.stop,
         )
         self.base = list(zip(made, tasks, strict=True))
@@ -111,7 +111,7 @@ class Play:
         return self.settle()
 
     def writes(self, task: Task, to: str = "", send: str = "", **values: Any) -> list[Write]:
-        stage = self.of.plan.stages[task.node]
+        stage = self.of.masks.stages[task.node]
         chosen = sorted(stage.edges | set(to.split()))
         packets = (packet.split(":") for packet in send.split())
         return [

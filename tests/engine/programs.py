@@ -297,10 +297,10 @@ class RunAhead:
     ) -> None:
         self.program = program
         self.of = program.graph()
-        self.plan = self.of.plan
+        self.masks = self.of.masks
         self.referee = Referee(self.of, program.input())
         self.predictor = Predictor(
-            self.plan,
+            self.masks,
             self.referee.channels,
             packets=TASKS,
             stops_before=self.of.bit(*program.stops_before),
@@ -376,7 +376,7 @@ class RunAhead:
     def _begin(self, made: Sequence[Made]) -> list[Task]:
         predictor, step = self.predictor, self.referee.step
         tasks = predictor.begin(
-            step, [(self.plan.index[m.node], m.packet, m.place) for m in made], self.stop
+            step, [(self.masks.index[m.node], m.packet, m.place) for m in made], self.stop
         )
         for task, real in zip(tasks, made, strict=True):
             run = task.run
@@ -421,7 +421,7 @@ class RunAhead:
                 self.trace.end = f"Failed in {len(self.trace.steps)}"
                 return False
             elif chosen.phase is Phase.WAITING:
-                name = self.plan.stages[chosen.node].name
+                name = self.masks.stages[chosen.node].name
                 given = values_of(self.referee.channels, self.program.does[name].reads)
                 run = Run(chosen, name, chosen.packet, ahead=False, given=given)
                 predictor.started(chosen)
@@ -450,13 +450,13 @@ class RunAhead:
         """What runs, in an order that does not depend on chance."""
         return sorted(
             (run for run in self.runs if run.task.phase is Phase.RUNNING),
-            key=lambda run: (run.task.step, run.task.order(self.plan)),
+            key=lambda run: (run.task.step, run.task.order(self.masks)),
         )
 
     def _start(self, task: Task) -> None:
         predictor = self.predictor
-        name = self.plan.stages[task.node].name
-        stage = self.plan.stages[task.node]
+        name = self.masks.stages[task.node].name
+        stage = self.masks.stages[task.node]
         assert stage.barrier is None
         assert self.referee.step < task.step <= self.stop
         assert self.failing is None or task.step <= self.failing

@@ -1075,7 +1075,7 @@ def test_a_task_that_langgraph_did_not_make() -> None:
     assert play.finish("slow@1") == []
     old, kept = play["c@3"], play["d@2"]
     play.predictor.advance()
-    (task,) = play.predictor.begin(2, [(of.plan.index["d"], None, None)], 99)
+    (task,) = play.predictor.begin(2, [(of.masks.index["d"], None, None)], 99)
     assert task is kept
     assert play.predictor.rebuilt
     assert not play.predictor.knows(old)
@@ -1095,7 +1095,7 @@ def test_a_task_that_was_not_foreseen() -> None:
     play.finish("a@1")
     play.finish("slow@1")
     play.predictor.advance()
-    made = [(of.plan.index[name], None, None) for name in ("b", "z")]
+    made = [(of.masks.index[name], None, None) for name in ("b", "z")]
     _, new = play.predictor.begin(2, made, 99)
     assert not play.predictor.rebuilt
     assert new.phase is Phase.WAITING
@@ -1183,7 +1183,7 @@ def test_skip() -> None:
     play.predictor.steps.clear()
     play.predictor.skip(1, of.bit("a"))
     play.predictor.advance()
-    tasks = play.predictor.begin(2, [(of.plan.index[name], None, None) for name in "bc"], 99)
+    tasks = play.predictor.begin(2, [(of.masks.index[name], None, None) for name in "bc"], 99)
     assert [play.name(task) for task in tasks] == ["b@2", "c@2"]
     assert play.finish("c@2") == ["d@3"]
 

@@ -36,7 +36,7 @@ class Join:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Masks:
     """What the predictor knows about a graph before any run.
 
     Args:
@@ -117,22 +117,22 @@ def bits(mask: int) -> Iterable[int]:
         mask ^= low
 
 
-def compile_plan(
+def compile_masks(
     stages: tuple[Stage, ...],
     triggers: Mapping[str, tuple[tuple[str, Trigger], ...]],
     joins: Iterable[tuple[str, str, frozenset[str]]],
     *,
     safe_reducers: frozenset[str] = frozenset(),
     kept: frozenset[str] = frozenset(),
-) -> Plan:
+) -> Masks:
     """Compile stages and triggers to masks.
 
     Args:
         stages: One per node.
         triggers: Nodes started by each channel, by name.
         joins: ``(channel, target, sources)`` of each waiting edge.
-        safe_reducers: See :class:`Plan`.
-        kept: See :class:`Plan`.
+        safe_reducers: See :class:`Masks`.
+        kept: See :class:`Masks`.
     """
     index = {stage.name: position for position, stage in enumerate(stages)}
     stages = _aliased(stages)
@@ -166,7 +166,7 @@ def compile_plan(
 
     mutators = who(lambda stage: stage.mutates is None or bool(stage.mutates))
     storing = who(lambda stage: stage.uses_store)
-    return Plan(
+    return Masks(
         stages=stages,
         index=index,
         triggers={

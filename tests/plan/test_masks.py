@@ -13,7 +13,7 @@ from langgraph.types import Send
 from langgraph_alto._langgraph import TASKS
 from langgraph_alto.engine.predictor import Predictor
 from langgraph_alto.engine.supersteps import Write
-from langgraph_alto.plan.plan import Trigger, bits, compile_plan
+from langgraph_alto.plan.masks import Trigger, bits, compile_masks
 from langgraph_alto.plan.stages import Route, Stage, conflicts, roots
 from tests.engine.graphs import ANY, Graph, Node, Referee, graph, node
 
@@ -42,22 +42,22 @@ def test_a_plan() -> None:
         g=node(defer=True),
         joins="b+d->e",
     )
-    plan = of.plan
+    masks = of.masks
     bit = of.bit
-    assert plan.index == {name: position for position, name in enumerate("abcdefg")}
-    assert plan.successors[0] == bit("b", "d")
-    assert plan.successors[1] == bit("c")
-    assert plan.successors[5] == bit(*"abcdefg")
-    assert plan.sends[1] == bit("c")
-    assert plan.ahead == bit(*"abdefg")
-    assert plan.interrupts == bit("d")
-    assert plan.deferred == bit("g")
-    (join,) = plan.joins
+    assert masks.index == {name: position for position, name in enumerate("abcdefg")}
+    assert masks.successors[0] == bit("b", "d")
+    assert masks.successors[1] == bit("c")
+    assert masks.successors[5] == bit(*"abcdefg")
+    assert masks.sends[1] == bit("c")
+    assert masks.ahead == bit(*"abdefg")
+    assert masks.interrupts == bit("d")
+    assert masks.deferred == bit("g")
+    (join,) = masks.joins
     assert (join.target, join.sources) == (4, bit("b", "d"))
-    assert plan.triggers["to:b"] == ((1, Trigger.EDGE),)
-    assert plan.triggers["to:g"] == ((6, Trigger.DEFERRED),)
-    assert plan.triggers[join.channel] == ((4, Trigger.JOIN),)
-    assert plan.mask(["a", "nowhere", "c"]) == bit("a", "c")
+    assert masks.triggers["to:b"] == ((1, Trigger.EDGE),)
+    assert masks.triggers["to:g"] == ((6, Trigger.DEFERRED),)
+    assert masks.triggers[join.channel] == ((4, Trigger.JOIN),)
+    assert masks.mask(["a", "nowhere", "c"]) == bit("a", "c")
 
 
 PATHS = st.lists(st.sampled_from("xyz"), min_size=1, max_size=2).map(tuple)
@@ -92,9 +92,9 @@ def stages(draw: st.DrawFn) -> tuple[Stage, ...]:
 @given(stages())
 def test_masks_say_what_the_stages_say(given_stages: tuple[Stage, ...]) -> None:
     """They are compiled in linear time where possible; here they are compared pair by pair."""
-    plan = compile_plan(given_stages, {}, ())
-    for (at, later), (bit, earlier) in product(enumerate(plan.stages), repeat=2):
-        assert bool(plan.blockers[at] >> bit & 1) == conflicts(later, earlier), (later, earlier)
+    masks = compile_masks(given_stages, {}, ())
+    for (at, later), (bit, earlier) in product(enumerate(masks.stages), repeat=2):
+        assert bool(masks.blockers[at] >> bit & 1) == conflicts(later, earlier), (later, earlier)
         routers = Stage(
             name="routers",
             inputs=frozenset(),
@@ -102,22 +102,22 @@ def test_masks_say_what_the_stages_say(given_stages: tuple[Stage, ...]) -> None:
             writes=frozenset(),
             mutates=frozenset(),
         )
-        assert bool(plan.route_blockers[at] >> bit & 1) == conflicts(routers, earlier)
+        assert bool(masks.route_blockers[at] >> bit & 1) == conflicts(routers, earlier)
         changes = later.mutates != frozenset() or earlier.mutates != frozenset()
         shared = later.uses_store and earlier.uses_store
-        assert bool(plan.packet_blockers[at] >> bit & 1) == (changes or shared)
-    assert plan.mutators == sum(
-        1 << at for at, stage in enumerate(plan.stages) if stage.mutates != frozenset()
+        assert bool(masks.packet_blockers[at] >> bit & 1) == (changes or shared)
+    assert masks.mutators == sum(
+        1 << at for at, stage in enumerate(masks.stages) if stage.mutates != frozenset()
     )
 
 
 def test_what_packets_reach_goes_by_other_names() -> None:
     """A node that changes a packet's contents may change anything: whose they are is not known."""
     of = graph(a=node(sends="b"), b=node(mutates="x"), c=node(mutates="x"))
-    assert of.plan.stages[1].mutates is None
-    assert of.plan.stages[2].mutates == frozenset({("x",)})
+    assert of.masks.stages[1].mutates is None
+    assert of.masks.stages[2].mutates == frozenset({("x",)})
     everywhere = graph(a=node(sends=ANY), b=node(mutates="x"), c=node(mutates="x"))
-    assert all(stage.mutates is None for stage in everywhere.plan.stages[1:])
+    assert all(stage.mutates is None for stage in everywhere.masks.stages[1:])
 
 
 # -- flat -----------------------------------------------------------------------
@@ -151,7 +151,7 @@ def graphs(draw: st.DrawFn) -> tuple[dict[str, Node], str]:
 
 def choices(of: Graph, name: str) -> list[list[Write]]:
     """What a task of a node may write, in so far as it starts something."""
-    stage = of.plan.stages[of.plan.index[name]]
+    stage = of.masks.stages[of.masks.index[name]]
     always: list[Write] = [(f"to:{to}", name) for to in stage.edges]
     always += [(channel, name) for channel in of.sources.get(name, ())]
     values: list[Write] = [(key, [name]) for key in stage.writes or () if ":" not in key]
@@ -166,8 +166,8 @@ def starts_early(of: Graph, present: Sequence[str]) -> bool:
     referee = Referee(of, first)
     for order in permutations(present):
         for writes in product(*(choices(of, name) for name in order)):
-            predictor = Predictor(of.plan, referee.channels, packets=TASKS)
-            made = [(of.plan.index[name], None, None) for name in order]
+            predictor = Predictor(of.masks, referee.channels, packets=TASKS)
+            made = [(of.masks.index[name], None, None) for name in order]
             tasks = predictor.begin(1, made, 99)
             for task, written in list(zip(tasks, writes, strict=True))[:-1]:
                 predictor.finished(task, written)
@@ -186,7 +186,7 @@ def test_flat_is_sound() -> None:
         nodes, joins = drawn
         of = graph(joins=joins, keys=None, unsafe="", **nodes)
         present = [name for name in chosen if not nodes[name].defer]
-        flat = of.plan.flat(of.bit(*present), of.plan.ahead)
+        flat = of.masks.flat(of.bit(*present), of.masks.ahead)
         seen[flat] += 1
         if flat and len(present) > 1:
             assert not starts_early(of, present)
@@ -236,4 +236,4 @@ def test_flat_is_sound() -> None:
     ],
 )
 def test_flat(drawn: Graph, present: str, flat: bool) -> None:
-    assert drawn.plan.flat(drawn.bit(*present.split()), drawn.plan.ahead) == flat
+    assert drawn.masks.flat(drawn.bit(*present.split()), drawn.masks.ahead) == flat

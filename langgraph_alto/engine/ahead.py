@@ -118,7 +118,7 @@ class Ahead:
                 predictor.finished(found, list(task.writes))
         if predictor.rebuilt:
             predictor.rebuilt = False
-            for run in [run for run in self.runs if not predictor.knows(run.task)]:
+            for run in [run for run in self.runs if not predictor.known.has(run.task)]:
                 self.discard(run)
 
     def committed(self) -> None:

@@ -143,17 +143,15 @@ def make(ahead: Ahead, task: Task) -> Run | None:
             cache_policy=None,
         )
     except Exception:
-        # What LangGraph would raise here, it will raise in its own turn; the
-        # superstep that raises is the last, so nothing later is certain.
-        predictor.horizon = min(predictor.horizon, task.step - 1)
-        task.spent = True
+        # What LangGraph would raise here, it will raise in its own turn.
+        predictor.refused(task)
         return None
     if made is None:
-        task.spent = True
+        task.late = True
         return None
     if made.timeout is not None and stage.routes and not predictor.may_route(task):
         # Its routers would wait within the node's time.
-        task.spent = True
+        task.late = True
         return None
     run = Run(task, made, provisional)
     run.given, run.absent = given, frozenset(absent)
@@ -167,7 +165,7 @@ def make(ahead: Ahead, task: Task) -> Run | None:
         else:
             run.state = make_partial(node.mapper, stage.name, state, unsure)
             if run.state is None:
-                task.spent = True
+                task.late = True
                 return None
             state = run.state.target
         object.__setattr__(made, "input", state)

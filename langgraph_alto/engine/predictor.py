@@ -28,15 +28,15 @@ LangGraph makes in the end.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 from typing import Any
 
 from langgraph_alto.ancestry import Ancestry
-from langgraph_alto.engine.supersteps import Group, Phase, Step, Task, Write
+from langgraph_alto.engine.frontier import Frontier
+from langgraph_alto.engine.supersteps import Known, Phase, Step, Task, Write
 from langgraph_alto.engine.virtual import VirtualChannels
 from langgraph_alto.plan.masks import Masks, Trigger, bits
-from langgraph_alto.plan.stages import Stage
 
 LEAD = 256
 """How many supersteps ahead a task may run: each one more makes every decision dearer."""
@@ -77,19 +77,13 @@ class Predictor:
         self.speculative = speculative
         self.rebuilt = False
         self.horizon = 0
-        self.base = 0
         self._stop = 0
-        self._fatal: list[Task] = []
-        self.steps: dict[int, Step] = {}
-        self.virtual = VirtualChannels(self, channels)
-        # A deferred node may have been triggered before this run began.
-        self.deferred = masks.deferred
+        self._last: list[Task] = []
+        self.known = Known(masks)
+        self.virtual = VirtualChannels(self.known, channels)
+        self.frontier = Frontier(self.known, self.virtual)
         self._dirty = False
         self._fresh: list[Task] = []
-        self._successors: dict[int, int] = {}
-        # Keys whose value at a later superstep cannot be had from a copy.
-        self._as_is = tuple(_as_is(stage, masks) for stage in masks.stages)
-        self._routes_late = tuple(_routes_late(stage, masks) for stage in masks.stages)
 
     # -- events ---------------------------------------------------------------
 
@@ -109,11 +103,11 @@ class Predictor:
             Whoever calls compares those and calls :meth:`distrust` where
             LangGraph's differs.
         """
-        known = self.steps.get(step)
-        self.base, self._stop = step, min(stop, step + LEAD)
-        self._bound()
-        for old in [number for number in self.steps if number < step]:
-            del self.steps[old]
+        steps = self.known.steps
+        known = steps.get(step)
+        self.known.base, self._stop = step, min(stop, step + LEAD)
+        for old in [number for number in steps if number < step]:
+            del steps[old]
         by_packet: dict[int, list[Task]] = {}
         if known is not None:
             for task in reversed(known.pushes):
@@ -132,6 +126,8 @@ class Predictor:
                 found = Task(node, step, packet)
             else:
                 matched += 1
+                if found.phase is Phase.FAILED and found.run is None:
+                    found.phase = Phase.WAITING  # LangGraph could make it after all
             if packet is None:
                 current.pulls[node] = found
             else:
@@ -139,15 +135,16 @@ class Predictor:
                 current.pushes.append(found)
             tasks.append(found)
         for task in tasks:
-            self._enter(current, task)
+            current.enter(task)
         if known is not None:
             current.writes, current.joined = known.writes, known.joined
             if matched != len(known.pulls) + len(known.pushes):
-                self.steps[step] = current
+                steps[step] = current
                 self._rebuild()
                 return tasks
-        self.deferred &= ~sum(1 << node for node in current.pulls)
-        self.steps[step] = current
+        self.known.deferred &= ~sum(1 << node for node in current.pulls)
+        steps[step] = current
+        self._bound()
         self._dirty = True
         return tasks
 
@@ -169,19 +166,20 @@ class Predictor:
             for_good: Whether its routers must wait for its superstep.
         """
         task.phase = Phase.ROUTING
-        task.spent = for_good
-        if (step := self.steps.get(task.step)) is not None:
+        task.late = for_good
+        if (step := self.known.steps.get(task.step)) is not None:
             step.routing.append(task)
             self._dirty = True
 
     def finished(self, task: Task, writes: Sequence[Write]) -> None:
         """A task has finished with these writes."""
-        step = self.steps.get(task.step)
+        step = self.known.steps.get(task.step)
         if step is None or task.phase is Phase.FINISHED:
             return
         task.phase = Phase.FINISHED
         task.writes = writes
-        self._leave(step, task)
+        if step.leave(task):
+            self._dirty = True
         self._record(step, task)
 
     def failed(self, task: Task, *, fatal: bool) -> list[Task]:
@@ -199,11 +197,11 @@ class Predictor:
         self._dirty = True
         if not fatal:
             return []
-        self._fatal.append(task)
-        self.horizon = min(self.horizon, task.step)
+        self._last.append(task)
+        self._bound()
         return [
             later
-            for number, step in self.steps.items()
+            for number, step in self.known.steps.items()
             if number > task.step
             for later in step.tasks()
             if later.run is not None
@@ -212,23 +210,33 @@ class Predictor:
     def dropped(self, task: Task) -> None:
         """A run ahead came to nothing; the task waits for its superstep."""
         task.phase = Phase.WAITING
-        task.spent = True
+        task.late = True
         task.run = None
+
+    def refused(self, task: Task) -> None:
+        """Making a task raised; LangGraph will raise the same when it makes it.
+
+        Its superstep never begins, so nothing from there on is certain.
+        """
+        task.phase = Phase.FAILED
+        task.late = True
+        self._last.append(task)
+        self._bound()
 
     def advance(self) -> None:
         """LangGraph has committed the base superstep."""
-        self.steps.pop(self.base, None)
-        self.base += 1
-        self.virtual.advance(self.base)
+        self.known.steps.pop(self.known.base, None)
+        self.known.base += 1
+        self.virtual.advance(self.known.base)
 
     def skip(self, step: int, present: int) -> None:
         """Nothing can be foreseen from a superstep with tasks of these nodes only."""
-        self.base = step
-        self.deferred |= self._reach(present) & self.masks.deferred
+        self.known.base = step
+        self.known.deferred |= self.frontier.reach(present) & self.masks.deferred
 
     def forget(self) -> None:
         """Let go of all tasks and channels: the run has ended."""
-        self.steps.clear()
+        self.known.steps.clear()
         self._fresh.clear()
         self.virtual.clear()
         self.virtual.channels = {}
@@ -247,44 +255,28 @@ class Predictor:
         if self._dirty:
             self._dirty = False
             for task in self._fresh:
-                self._group(task).waiting.append(task)
+                self.known.step(task.step).group(task).waiting.append(task)
             self._fresh.clear()
             self._sweep(ready, routable)
         elif self._fresh:
-            ready.extend(task for task in self._fresh if not task.spent)
+            ready.extend(task for task in self._fresh if not task.late)
             self._fresh.clear()
         return ready, routable
 
     def ahead_of(self, step: int) -> bool:
         """Whether anything is known of ``step`` or a later superstep."""
-        return any(number >= step for number in self.steps)
-
-    def knows(self, task: Task) -> bool:
-        """Whether a task foreseen earlier is still expected."""
-        step = self.steps.get(task.step)
-        if step is None:
-            return False
-        if task.packet is None:
-            return step.pulls.get(task.node) is task
-        return any(task is known for known in step.pushes)
+        return any(number >= step for number in self.known.steps)
 
     def place(self, task: Task) -> int | None:
         """The place of a task's packet in its superstep; ``None`` if not known yet."""
-        step = self.steps[task.step]
-        if not step.settled:
-            return None
-        if not step.places:
-            packets = [*step.pushes, *step.strays]
-            known = sorted(packets, key=lambda push: push.order(self.masks))
-            step.places = {id(push): place for place, push in enumerate(known)}
-        return step.places[id(task)]
+        return self.known.steps[task.step].place(task, self.masks)
 
     def may_route(self, task: Task) -> bool:
         """Whether what a task's routers read is certain now."""
-        return not self._routes_late[task.node] and (
+        return not self.masks.routes_late[task.node] and (
             self._guesses(task.node)
             or (
-                not self.masks.route_blockers[task.node] & self._pending(task.step)
+                not self.masks.route_blockers[task.node] & self.frontier.pending(task.step)
                 and self._foldable(task.node, task.step)
             )
         )
@@ -293,7 +285,7 @@ class Predictor:
         """Those of the keys whose value at the start of ``step`` is certain."""
         guessed = self.masks.safe_reducers if self.speculative else frozenset()
         unsure: set[str] = set()
-        for node in bits(self._pending(step)):
+        for node in bits(self.frontier.pending(step)):
             stage = self.masks.stages[node]
             if stage.writes is None or stage.mutates is None:
                 keys = guessed.intersection(keys)
@@ -312,48 +304,18 @@ class Predictor:
         Not where a reducer may change the very object that was guessed: it
         would be compared with itself.
         """
-        return self.speculative and not self._as_is[node]
-
-    def _step(self, number: int) -> Step:
-        step = self.steps.get(number)
-        if step is None:
-            step = self.steps[number] = Step()
-        return step
-
-    def _group(self, task: Task) -> Group:
-        step = self._step(task.step)
-        groups = step.pull_groups if task.packet is None else step.push_groups
-        group = groups.get(task.node)
-        if group is None:
-            group = groups[task.node] = Group()
-        return group
-
-    def _enter(self, step: Step, task: Task) -> None:
-        bit = 1 << task.node
-        step.present |= bit
-        if task.phase is not Phase.FINISHED:
-            step.counts[task.node] = step.counts.get(task.node, 0) + 1
-            step.unfinished |= bit
-        if task.phase is Phase.ROUTING:
-            step.routing.append(task)
-
-    def _leave(self, step: Step, task: Task) -> None:
-        left = step.counts[task.node] - 1
-        step.counts[task.node] = left
-        if not left:
-            step.unfinished &= ~(1 << task.node)
-            self._dirty = True
+        return self.speculative and not self.masks.as_is[node]
 
     def _foresee(self, task: Task) -> None:
         """Take note of a task that LangGraph will make."""
-        step = self._step(task.step)
+        step = self.known.step(task.step)
         if task.packet is None:
             step.pulls[task.node] = task
         else:
             step.pushes.append(task)
-        group = self._group(task)
+        group = step.group(task)
         before = step.unfinished
-        self._enter(step, task)
+        step.enter(task)
         if group.open and step.unfinished == before and task.step <= self.horizon:
             self._fresh.append(task)
         else:
@@ -372,7 +334,7 @@ class Predictor:
                 node = masks.index.get(getattr(value, "node", None) or "")
                 if node is None:
                     # LangGraph ignores it, but it has a place among the others.
-                    self._step(following).strays.append(Task(-1, following, value, task, sent))
+                    self.known.step(following).strays.append(Task(-1, following, value, task, sent))
                 else:
                     packet = Task(node, following, value, task, sent)
                     packet.ancestry = task.ancestry.child(masks.stages[task.node].name, sent)
@@ -382,10 +344,10 @@ class Predictor:
             step.writes.setdefault(channel, []).append((task, value))
             for node, kind in masks.triggers.get(channel, ()):
                 if kind is Trigger.DEFERRED:
-                    self.deferred |= 1 << node
+                    self.known.deferred |= 1 << node
                     self._dirty = True
                 elif kind is Trigger.EDGE:
-                    known = self._step(following).pulls.get(node)
+                    known = self.known.step(following).pulls.get(node)
                     if known is None:
                         known = Task(node, following, ancestry=task.ancestry)
                         self._foresee(known)
@@ -397,15 +359,16 @@ class Predictor:
 
     def _rebuild(self) -> None:
         """Forget everything foreseen beyond the base, and foresee it again."""
-        current = self.steps[self.base]
-        self.steps.clear()
+        steps, base = self.known.steps, self.known.base
+        current = steps[base]
+        steps.clear()
         self.virtual.clear()
         self._fresh.clear()
         self.rebuilt = True
         fresh = Step(pulls=current.pulls, pushes=current.pushes)
         for task in current.tasks():
-            self._enter(fresh, task)
-        self.steps[self.base] = fresh
+            fresh.enter(task)
+        steps[base] = fresh
         for task in list(fresh.tasks()):
             if task.phase is Phase.FINISHED:
                 self._record(fresh, task)
@@ -414,80 +377,44 @@ class Predictor:
 
     def _bound(self) -> None:
         """Set the last superstep: what the recursion limit and known failures allow."""
-        self._fatal = [
-            task for task in self._fatal if task.phase is Phase.FAILED and self.knows(task)
+        self._last = [
+            task for task in self._last if task.phase is Phase.FAILED and self.known.has(task)
         ]
-        self.horizon = min([self._stop, *(task.step for task in self._fatal)])
-
-    def _reach(self, mask: int) -> int:
-        """The nodes that unfinished work of these nodes may start next."""
-        found = self._successors.get(mask)
-        if found is None:
-            found = 0
-            for node in bits(mask):
-                found |= self.masks.successors[node]
-            self._successors[mask] = found
-        return found
-
-    def _pending(self, until: int) -> int:
-        """The nodes unfinished or possible at any superstep before ``until``."""
-        pending = 0
-        for _, mask, _ in self._walk(until - 1):
-            pending |= mask
-        return pending
-
-    def _walk(self, last: int) -> Iterator[tuple[int, int, int]]:
-        """Yield ``(superstep, unfinished | possible, possible)`` from the base on."""
-        possible = arrived = 0
-        deferred = self.deferred
-        for number in range(self.base, last + 1):
-            step = self.steps.get(number)
-            if number > self.base and deferred and not (step is not None and step.pulls):
-                possible |= deferred
-            pending = (step.unfinished if step is not None else 0) | possible
-            yield number, pending, possible
-            possible = self._reach(pending)
-            if late := possible & self.masks.deferred:
-                deferred |= late
-                # A packet starts a deferred node as it does any other.
-                for node in bits(pending):
-                    late &= ~self.masks.sends[node]
-                possible &= ~late
-            if self.masks.joins:
-                arrived |= pending
-                for join in self.masks.joins:
-                    if join.sources & pending and not (
-                        join.sources & ~(arrived | self._arrived(join.channel, number))
-                    ):
-                        possible |= 1 << join.target
-
-    def _arrived(self, channel: str, until: int) -> int:
-        """Sources of a waiting edge known to have written by the end of ``until``."""
-        real = self.virtual.channels.get(channel)
-        mask = self.masks.mask(getattr(real, "seen", ()))
-        for number in range(self.base, until + 1):
-            if (step := self.steps.get(number)) is not None:
-                for task, _ in step.writes.get(channel, ()):
-                    mask |= 1 << task.node
-        return mask
+        # A superstep in which a task raises does begin, one that cannot be made does not.
+        self.horizon = min([self._stop, *(task.step - task.late for task in self._last)])
 
     def _sweep(self, ready: list[Task], routable: list[Task]) -> None:
-        """Decide anew for every group of waiting tasks."""
-        masks = self.masks
+        """Decide anew for every group of waiting tasks.
+
+        One walk along the frontier, with what it has passed gathered in masks.
+        Take ``a -> b -> c`` beside a slow ``s``, with ``a`` finished, ``b`` and
+        ``s`` running, and ``x`` foreseen as the packet of some task::
+
+            superstep     present  pending  possible   before       latest
+            0 (base)      a s      s        -          -            -
+            1             b        b        (after s)  s            s
+            2             -        c        c          s b          b
+
+        ``before`` is what the tasks of a superstep may have to wait for: whatever
+        is pending at an earlier one. ``latest`` is what may still send packets
+        into it. ``seen`` and ``ahead`` say whether a static interrupt may come
+        before it: once a node with one *may* run, nothing beyond is certain.
+        """
+        masks, steps = self.masks, self.known.steps
         # Joins first: a task they start counts as unfinished below.
-        for number in sorted(self.steps):
-            step = self.steps.get(number)
+        for number in sorted(steps):
+            step = steps.get(number)
             if step is not None and step.joined:
                 self._join(number, step)
         before = 0  # unfinished or possible at an earlier superstep
         latest = 0  # unfinished or possible at the superstep just before
         seen = 0  # present or possible at an earlier superstep
         ahead = 0  # present or possible at a superstep after the base
-        last = min(max(self.steps, default=self.base), self.horizon)
-        for number, pending, possible in self._walk(last):
-            step = self.steps.get(number)
+        last = min(max(steps, default=self.known.base), self.horizon)
+        for number, pending, possible in self.frontier.walk(last):
+            step = steps.get(number)
             here = possible | (step.present if step is not None else 0)
-            if number > self.base:
+            if number > self.known.base:
                 ahead |= here
                 if seen & self.stops_after or ahead & self.stops_before:
                     return
@@ -530,7 +457,7 @@ class Predictor:
                     and self._foldable(node, number)
                 )
                 if group.open and group.waiting:
-                    ready.extend(task for task in group.waiting if not task.spent)
+                    ready.extend(task for task in group.waiting if not task.late)
                     group.waiting.clear()
 
     def _route(self, number: int, step: Step, before: int, routable: list[Task]) -> None:
@@ -538,7 +465,7 @@ class Predictor:
         for task in step.routing:
             if task.phase is not Phase.ROUTING:
                 continue
-            if task.spent or self._routes_late[task.node]:
+            if task.late or self.masks.routes_late[task.node]:
                 staying.append(task)
             elif self._guesses(task.node) or (
                 not self.masks.route_blockers[task.node] & before
@@ -550,15 +477,15 @@ class Predictor:
         step.routing = staying
 
     def _foldable(self, node: int, step: int) -> bool:
-        return all(self.virtual.unwritten(key, step) for key in self._as_is[node])
+        return all(self.virtual.unwritten(key, step) for key in self.masks.as_is[node])
 
     def _join(self, number: int, step: Step) -> None:
         """Foresee the targets of waiting edges that are complete for certain."""
-        pending = self._pending(number + 1)
+        pending = self.frontier.pending(number + 1)
         for join in self.masks.joins:
             if join.target not in step.joined or join.sources & pending:
                 continue
-            following = self._step(number + 1)
+            following = self.known.step(number + 1)
             if join.target in following.pulls or join.channel not in step.writes:
                 continue
             if self.virtual.fires(join.channel, number + 1):
@@ -566,21 +493,3 @@ class Predictor:
                 writers = [task.ancestry for task, _ in step.writes[join.channel]]
                 target.ancestry = reduce(Ancestry.meet, writers)
                 self._foresee(target)
-
-
-def _as_is(stage: Stage, masks: Masks) -> tuple[str, ...]:
-    """The keys a node must be given as the real channel holds them, not as a copy does."""
-    reads = stage.read_keys.union(*(route.reads for route in stage.routes))
-    changes = reads if stage.mutates is None else {path[0] for path in stage.mutates}
-    return tuple((reads - masks.safe_reducers) | (changes - masks.kept))
-
-
-def _routes_late(stage: Stage, masks: Masks) -> bool:
-    """Whether a node's routers would change the state by reading it.
-
-    They are shown their node's own writes, which LangGraph applies to a copy of
-    the channel: a reducer that changes its arguments changes the state itself.
-    """
-    given = frozenset[str]().union(*(route.inputs for route in stage.routes))
-    own = given if stage.writes is None else given & stage.writes
-    return bool(own - masks.safe_reducers)

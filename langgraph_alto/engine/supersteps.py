@@ -1,4 +1,4 @@
-"""What the predictor knows of a superstep: its tasks, and what they wrote."""
+"""What the predictor knows of a run: its supersteps, their tasks, and what those wrote."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Task:
         index: Place among all packets of the superstep, once LangGraph has said.
         phase: See :class:`Phase`.
         writes: What it wrote, once finished.
-        spent: It was started ahead and dropped; it waits for its own superstep.
+        late: Nothing more of it may start before its own superstep.
         run: The shell's handle on its run ahead.
         ancestry: The fan-outs it came from.
     """
@@ -54,7 +54,7 @@ class Task:
     index: int | None = None
     phase: Phase = Phase.WAITING
     writes: Sequence[Write] = ()
-    spent: bool = False
+    late: bool = False
     run: Any = None
     ancestry: Ancestry = ROOT
 
@@ -101,3 +101,78 @@ class Step:
         """All known tasks of the superstep, in no particular order."""
         yield from self.pulls.values()
         yield from self.pushes
+
+    def has(self, task: Task) -> bool:
+        """Whether a task foreseen earlier is still expected here."""
+        if task.packet is None:
+            return self.pulls.get(task.node) is task
+        return any(task is known for known in self.pushes)
+
+    def place(self, task: Task, masks: Masks) -> int | None:
+        """The place of a task's packet among all; ``None`` if not known yet."""
+        if not self.settled:
+            return None
+        if not self.places:
+            packets = [*self.pushes, *self.strays]
+            known = sorted(packets, key=lambda push: push.order(masks))
+            self.places = {id(push): place for place, push in enumerate(known)}
+        return self.places[id(task)]
+
+    def enter(self, task: Task) -> None:
+        """Take up a task."""
+        bit = 1 << task.node
+        self.present |= bit
+        if task.phase is not Phase.FINISHED:
+            self.counts[task.node] = self.counts.get(task.node, 0) + 1
+            self.unfinished |= bit
+        if task.phase is Phase.ROUTING:
+            self.routing.append(task)
+
+    def leave(self, task: Task) -> bool:
+        """A task has finished; whether it was the last unfinished one of its node."""
+        left = self.counts[task.node] - 1
+        self.counts[task.node] = left
+        if not left:
+            self.unfinished &= ~(1 << task.node)
+        return not left
+
+    def group(self, task: Task) -> Group:
+        """The tasks that wait for the same as this one."""
+        groups = self.pull_groups if task.packet is None else self.push_groups
+        group = groups.get(task.node)
+        if group is None:
+            group = groups[task.node] = Group()
+        return group
+
+
+class Known:
+    """All that is known of the base superstep and of those after it.
+
+    Args:
+        masks: The graph's plan, compiled.
+
+    Attributes:
+        base: The superstep that LangGraph is at.
+        steps: What is known of each superstep from there on.
+        deferred: The deferred nodes that are triggered, and wait until nothing
+            else is left to run.
+    """
+
+    def __init__(self, masks: Masks) -> None:
+        self.masks = masks
+        self.base = 0
+        self.steps: dict[int, Step] = {}
+        # A deferred node may have been triggered before this run began.
+        self.deferred = masks.deferred
+
+    def step(self, number: int) -> Step:
+        """What is known of a superstep; from now on at least nothing."""
+        step = self.steps.get(number)
+        if step is None:
+            step = self.steps[number] = Step()
+        return step
+
+    def has(self, task: Task) -> bool:
+        """Whether a task foreseen earlier is still expected."""
+        step = self.steps.get(task.step)
+        return step is not None and step.has(task)

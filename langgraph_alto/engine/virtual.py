@@ -9,24 +9,22 @@ own channel classes do the arithmetic, on copies.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from langgraph_alto.engine.channels import steady
-
-if TYPE_CHECKING:
-    from langgraph_alto.engine.predictor import Predictor
+from langgraph_alto.engine.supersteps import Known
 
 
 class VirtualChannels:
     """The channels of a run at any superstep from the base on.
 
     Args:
-        predictor: Knows the writes of each superstep.
+        known: The writes of each superstep.
         channels: The run's channels, which hold the state at the base.
     """
 
-    def __init__(self, predictor: Predictor, channels: Mapping[str, Any]) -> None:
-        self.predictor = predictor
+    def __init__(self, known: Known, channels: Mapping[str, Any]) -> None:
+        self.known = known
         self.channels = channels
         self._made: dict[tuple[str, int], Any] = {}
 
@@ -46,12 +44,12 @@ class VirtualChannels:
         state under a copy's name; such a key is known only once LangGraph has
         applied the writes itself.
         """
-        return key in self.predictor.masks.safe_reducers or self.unwritten(key, step)
+        return key in self.known.masks.safe_reducers or self.unwritten(key, step)
 
     def unwritten(self, key: str, step: int) -> bool:
         """Whether the real channel still holds what a key will be at ``step``."""
         return not any(
-            key in known.writes for number, known in self.predictor.steps.items() if number < step
+            key in found.writes for number, found in self.known.steps.items() if number < step
         )
 
     def channel(self, name: str, step: int) -> Any:
@@ -61,14 +59,14 @@ class VirtualChannels:
             InvalidUpdateError: Writes of one superstep conflict, as they will
                 when LangGraph applies them.
         """
-        base = self.predictor.base
+        base = self.known.base
         if step <= base:
             return self.channels[name]
         if (made := self._made.get((name, step))) is not None:
             return made
         channel = self.channel(name, step - 1)
-        known = self.predictor.steps.get(step - 1)
-        writes = known.writes.get(name) if known is not None else None
+        before = self.known.steps.get(step - 1)
+        writes = before.writes.get(name) if before is not None else None
         consumed = self._consumed(name, step - 1)
         # Channels of one superstep forget their value when nothing writes them.
         fades = not steady(channel) and channel.is_available()
@@ -76,7 +74,7 @@ class VirtualChannels:
             channel = channel.copy()
             if consumed:
                 channel.consume()
-            masks = self.predictor.masks
+            masks = self.known.masks
             ordered = sorted(writes or (), key=lambda write: write[0].order(masks))
             channel.update([value for _, value in ordered])
         self._made[name, step] = channel
@@ -89,7 +87,7 @@ class VirtualChannels:
         return self._consumed(name, step - 1) or not self.channel(name, step - 1).is_available()
 
     def _consumed(self, name: str, step: int) -> bool:
-        known = self.predictor.steps.get(step)
-        return known is not None and any(
-            node in known.pulls for node, _ in self.predictor.masks.triggers.get(name, ())
+        here = self.known.steps.get(step)
+        return here is not None and any(
+            node in here.pulls for node, _ in self.known.masks.triggers.get(name, ())
         )

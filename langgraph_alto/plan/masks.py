@@ -57,6 +57,10 @@ class Masks:
         kept: State keys that hold the very object last written to them.
         safe_reducers: State keys whose reducer is known not to change its
             arguments, so that it may be applied to a copy of the channel.
+        as_is: For each node, the state keys that it, or its routers, must be
+            given as the real channel holds them, not as a copy would.
+        routes_late: For each node, whether its routers must wait for its own
+            superstep, because reading the state would change it.
     """
 
     stages: tuple[Stage, ...]
@@ -74,6 +78,8 @@ class Masks:
     mutators: int
     kept: frozenset[str]
     safe_reducers: frozenset[str]
+    as_is: tuple[frozenset[str], ...]
+    routes_late: tuple[bool, ...]
 
     def mask(self, names: Iterable[str]) -> int:
         """The bits of the named nodes; names the plan does not know are left out."""
@@ -205,7 +211,23 @@ def compile_masks(
         mutators=mutators,
         kept=kept,
         safe_reducers=safe_reducers,
+        as_is=tuple(_as_is(stage, safe_reducers, kept) for stage in stages),
+        routes_late=tuple(_routes_late(stage, safe_reducers) for stage in stages),
     )
+
+
+def _as_is(stage: Stage, safe: frozenset[str], kept: frozenset[str]) -> frozenset[str]:
+    reads = stage.read_keys.union(*(route.reads for route in stage.routes))
+    changes = reads if stage.mutates is None else {path[0] for path in stage.mutates}
+    return (reads - safe) | (changes - kept)
+
+
+def _routes_late(stage: Stage, safe: frozenset[str]) -> bool:
+    # Routers are shown their node's own writes, which LangGraph applies to a copy of
+    # the channel: a reducer that changes its arguments changes the state itself.
+    given = frozenset[str]().union(*(route.inputs for route in stage.routes))
+    own = given if stage.writes is None else given & stage.writes
+    return bool(own - safe)
 
 
 def _aliased(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:

@@ -56,12 +56,12 @@ class Play:
         self.begin()
 
     def __getitem__(self, name: str) -> Task:
-        step = self.predictor.steps[int(name.split("@")[1])]
+        step = self.predictor.known.steps[int(name.split("@")[1])]
         (task,) = (task for task in step.tasks() if self.name(task) == name)
         return task
 
     def __contains__(self, name: str) -> bool:
-        step = self.predictor.steps.get(int(name.split("@")[1]))
+        step = self.predictor.known.steps.get(int(name.split("@")[1]))
         return step is not None and any(self.name(task) == name for task in step.tasks())
 
     def name(self, task: Task) -> str:

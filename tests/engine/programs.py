@@ -366,7 +366,7 @@ class RunAhead:
         """What ran ahead of supersteps that never came."""
         return [
             task.run
-            for number, step in self.predictor.steps.items()
+            for number, step in self.predictor.known.steps.items()
             for task in step.tasks()
             if task.run is not None and number > len(self.trace.steps)
         ]
@@ -392,7 +392,7 @@ class RunAhead:
         if predictor.rebuilt:
             assert self.speculative, f"foresaw other tasks than {made} at {step}"
             predictor.rebuilt = False
-            for run in [run for run in self.runs if not predictor.knows(run.task)]:
+            for run in [run for run in self.runs if not predictor.known.has(run.task)]:
                 self._discard(run)
         self._pump()
         return tasks
@@ -473,8 +473,7 @@ class RunAhead:
                     {key: predictor.virtual.channel(key, task.step) for key in certain}, certain
                 )
             except InvalidUpdateError:
-                predictor.horizon = min(predictor.horizon, task.step - 1)
-                task.spent = True
+                predictor.refused(task)
                 return
         run = task.run = Run(task, name, task.packet, ahead=True, given=given)
         if self.of.bit(*self.program.exact) >> task.node & 1:

@@ -1078,7 +1078,7 @@ def test_a_task_that_langgraph_did_not_make() -> None:
     (task,) = play.predictor.begin(2, [(of.masks.index["d"], None, None)], 99)
     assert task is kept
     assert play.predictor.rebuilt
-    assert not play.predictor.knows(old)
+    assert not play.predictor.known.has(old)
     assert "c@3" not in play
     assert play.finish("d@2") == []
 
@@ -1122,7 +1122,7 @@ def test_distrust() -> None:
     gone = [play["c@3"], play["d@4"], play["f@3"]]
     play.predictor.distrust(play["b@2"])
     assert play.predictor.rebuilt
-    assert not any(play.predictor.knows(task) for task in gone)
+    assert not any(play.predictor.known.has(task) for task in gone)
     assert play["b@2"].phase is Phase.WAITING
     assert play.settle() == ["f@3"], "foreseen anew, from what e has written"
     assert play.finish("b@2") == ["c@3"]
@@ -1180,7 +1180,7 @@ def test_skip() -> None:
     """
     of = graph(a=node("b c"), b=node(), c=node("d"), d=node())
     play = Play(of, "a")
-    play.predictor.steps.clear()
+    play.predictor.known.steps.clear()
     play.predictor.skip(1, of.bit("a"))
     play.predictor.advance()
     tasks = play.predictor.begin(2, [(of.masks.index[name], None, None) for name in "bc"], 99)
@@ -1203,10 +1203,10 @@ def test_a_deferred_node_triggered_in_a_skipped_superstep() -> None:
         slow=SLOW,
     )
     play = Play(of, "a")
-    play.predictor.deferred = 0  # as if it had not been triggered before the run
-    play.predictor.steps.clear()
+    play.predictor.known.deferred = 0  # as if it had not been triggered before the run
+    play.predictor.known.steps.clear()
     play.predictor.skip(1, of.bit("a"))
-    assert play.predictor.deferred == of.bit("z")
+    assert play.predictor.known.deferred == of.bit("z")
 
 
 def test_nothing_is_left() -> None:
@@ -1219,7 +1219,7 @@ def test_nothing_is_left() -> None:
     play.finish("a@1", send="b:1", x=[1])
     play.value("x", 2)
     play.predictor.forget()
-    assert not play.predictor.steps
+    assert not play.predictor.known.steps
     assert not play.predictor.virtual.channels
     assert not play.predictor.ahead_of(0)
     assert play.settle() == []

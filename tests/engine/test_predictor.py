@@ -1209,6 +1209,28 @@ def test_a_deferred_node_triggered_in_a_skipped_superstep() -> None:
     assert play.predictor.known.deferred == of.bit("z")
 
 
+def test_a_task_that_cannot_be_made() -> None:
+    """``c`` cannot be made, so superstep 3 never begins, whatever else is foreseen in it.
+
+    START --> a --> b --> c
+    START --> s --> m --> n
+                `-> t
+    """
+    of = graph(a=node("b"), b=node("c"), c=node(), s=node("m t"), m=node("n"), n=node(), t=node())
+    play = Play(of, "a s")
+    assert play.finish("a@1") == ["b@2"]
+    assert play.finish("b@2") == ["c@3"]
+    play["c@3"].run = None
+    play.predictor.refused(play["c@3"])
+    play.finish("s@1")
+    assert play.commit() == ["b@2", "m@2", "t@2"]
+    assert play.finish("m@2") == []
+    play.finish("t@2")
+    # It could be made after all: then it is a task like any other.
+    assert play.commit() == ["c@3", "n@3"]
+    assert play["c@3"].phase is Phase.RUNNING
+
+
 def test_nothing_is_left() -> None:
     """
     START --> slow

@@ -39,25 +39,26 @@ class Slots:
         if self.free > 0 and not self._waiting:
             self.free -= 1
             return
-        await self.take(self.queue(priority))
+        turn = self.queue(priority)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            self.leave(turn)
+            raise
 
     def queue(self, priority: Priority) -> asyncio.Future[None]:
-        """Stand in line for a slot; what comes is to be passed to :meth:`take`."""
+        """Stand in line for a slot; what comes is one's turn, done when the slot is one's."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting, (priority, next(self._ticket), turn))
         self._serve()
         return turn
 
-    async def take(self, turn: asyncio.Future[None]) -> None:
-        """Wait for one's turn; cancelled, one leaves the line or gives the slot back."""
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
-                self.release()
-            else:
-                turn.cancel()
-            raise
+    def leave(self, turn: asyncio.Future[None]) -> None:
+        """Leave the line, or give the slot back that came in the meantime."""
+        if turn.done() and not turn.cancelled():
+            self.release()
+        else:
+            turn.cancel()
 
     def release(self) -> None:
         """Give a slot back."""

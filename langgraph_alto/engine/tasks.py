@@ -51,7 +51,14 @@ class TaskAhead(Ahead):
         return AsyncGate()
 
     def launch(self, run: Run) -> None:
-        run.future = self.create(self._execute(run), run.made.name)
+        if self.slots is None:
+            run.future = self.create(self._execute(run, None), run.made.name)
+            return
+        # In line at once, not when the task first runs: by then others may be served.
+        slots, turn = self.slots, self.slots.queue(self.priority(run))
+        run.future = self.create(self._execute(run, turn), run.made.name)
+        # Not in the task itself: cancelled before its first step, it never runs.
+        run.future.add_done_callback(lambda _: None if run.begun else slots.leave(turn))
 
     def discard(self, run: Run) -> None:
         self.mispredicted(run)
@@ -128,10 +135,10 @@ class TaskAhead(Ahead):
             self._given_up.add(task)
             task.cancel()
 
-    async def _execute(self, run: Run) -> None:
+    async def _execute(self, run: Run, turn: asyncio.Future[None] | None) -> None:
         try:
-            if self.slots is not None:
-                await self.slots.acquire(self.priority(run))
+            if turn is not None:
+                await turn
                 self._holding.add(run)
             run.begun = True
             await arun_with_retry(run.made, None, stream=self.stream)

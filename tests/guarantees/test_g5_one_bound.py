@@ -126,7 +126,8 @@ def test_the_current_superstep_goes_first(mode: Mode) -> None:
     assert set(begun[:4]) == {"begin a0", "begin a1", "begin a2", "begin a3"}
 
 
-def test_then_the_deepest_ancestry() -> None:
+@both
+def test_then_the_deepest_ancestry(mode: Mode) -> None:
     """Among what runs ahead, the task of the latest superstep goes first.
 
     With two places, one held by ``slow``, the other serves what runs ahead:
@@ -137,8 +138,8 @@ def test_then_the_deepest_ancestry() -> None:
     """
     journal = Journal()
     chains = ["x1", "x2", "x3", "y1", "y2", "y3"]
-    nodes = {name: node("sync", name, journal, seconds=0.01) for name in chains}
-    nodes["slow"] = node("sync", "slow", journal, until="end y3")
+    nodes = {name: node(mode, name, journal, seconds=0.01) for name in chains}
+    nodes["slow"] = node(mode, "slow", journal, until="end y3")
     edges = [
         ("", "slow"),
         ("", "x1"),
@@ -148,7 +149,7 @@ def test_then_the_deepest_ancestry() -> None:
         ("y1", "y2"),
         ("y2", "y3"),
     ]
-    run(wrapped(graph_of(nodes, edges)), {"log": []}, "sync", {"max_concurrency": 2})
+    run(wrapped(graph_of(nodes, edges)), {"log": []}, mode, {"max_concurrency": 2})
     assert journal.peak == 2
     begun = [e.removeprefix("begin ") for e in journal.entries if e.startswith("begin")]
     ahead = [name for name in begun if name[1] in "23"]
@@ -284,34 +285,3 @@ def test_a_failure_gives_the_places_back(mode: Mode) -> None:
     failing = False
     result = run(fast, {"log": []}, mode, {"max_concurrency": 1})
     assert result["log"] == ["quick", "slow", "early"]
-
-
-@both
-def test_then_the_deepest_ancestry(mode: Mode) -> None:
-    """Among what runs ahead, the task of the latest superstep goes first.
-
-    With two places, one held by ``slow``, the other serves what runs ahead:
-
-        START -> slow
-        START -> x1 -> x2 -> x3        x2 and y2 wait together; then x3 and y2 do
-        START -> y1 -> y2 -> y3
-    """
-    journal = Journal()
-    chains = ["x1", "x2", "x3", "y1", "y2", "y3"]
-    nodes = {name: node(mode, name, journal, seconds=0.01) for name in chains}
-    nodes["slow"] = node(mode, "slow", journal, until="end y3")
-    edges = [
-        ("", "slow"),
-        ("", "x1"),
-        ("", "y1"),
-        ("x1", "x2"),
-        ("x2", "x3"),
-        ("y1", "y2"),
-        ("y2", "y3"),
-    ]
-    run(wrapped(graph_of(nodes, edges)), {"log": []}, mode, {"max_concurrency": 2})
-    assert journal.peak == 2
-    begun = [e.removeprefix("begin ") for e in journal.entries if e.startswith("begin")]
-    ahead = [name for name in begun if name[1] in "23"]
-    # One chain to its end, then the other.
-    assert ahead in (["x2", "x3", "y2", "y3"], ["y2", "y3", "x2", "x3"])

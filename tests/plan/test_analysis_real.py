@@ -112,7 +112,8 @@ def test_a_chat_bot_that_changes_its_state_in_place() -> None:
     assert facts.writes == facts.goto == frozenset()
     facts = analyse_node(look_up)
     assert facts.mutates == {("current", "claims", "[]", "evidence")}
-    assert facts.reads == facts.mutates | {("current", "claims", "[]", "text")}
+    claim = ("current", "claims", "[]")
+    assert facts.reads == {(*claim, "evidence"), (*claim, "text")}
     facts = analyse_node(search_the_web)
     assert facts.reads == {("current", "user"), ("current", "results")}
     assert facts.mutates == {("current", "results")}

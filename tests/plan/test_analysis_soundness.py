@@ -536,6 +536,11 @@ FOUND = (
     "w = state['m']\nw['x']['y'] = w\nw['x']['y']['x']['p'].append(1)",
     "state['z'] = state['b']\nstate['z'].append(1)",
     "remember(state['b'])\nremembered().append(1)",
+    "w = copy.deepcopy(state['m']['y'])\nw.append(state['t'].notes)\nreturn {'out': None, 'n': w}",
+    "BOX.held = copy.deepcopy(state['m']['y'])\nBOX.held.append(state['b'])\nBOX.held[-1].pop()",
+    "fill(state['t'].add(state['m']), 1)",
+    "fill(copy.copy(state['t']).add(state['m']), 1)",
+    "fill(copy.deepcopy(state['t']).add(state['m']), 1)",
 )
 """What random programs once got wrong, made small."""
 

@@ -31,7 +31,6 @@ from langgraph_alto.plan.analysis.values import (
     Ref,
     Super,
     Value,
-    aliasing,
     one,
 )
 
@@ -129,7 +128,7 @@ def _instance_attribute(
     if calling:
         # What is kept of the state is data; methods come from the class.
         found = frozenset(a for a in found if not isinstance(a, Ref))
-    elif aliasing(cell.rest):
+    elif machine.aliasing(cell.rest):
         # What an attribute of unknown content gives may be a container of it.
         found |= machine.container("list", cell_node(), cell.rest, ("held", atom.site))
     if isinstance(attribute, property):

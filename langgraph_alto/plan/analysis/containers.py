@@ -78,21 +78,23 @@ def on_container(
         return _on_dict(machine, atom, cell, name, args, node)
     each = cell.everything()
     if cell.unsure and name in MUTATORS - CONTAINER_ONLY:
-        change_reachable(machine, each, f"`.{name}()` may change what a copy shares")
+        why = f"`.{name}()` may change what a copy shares"
+        change_reachable(machine, each, why, args.everything())
+    unsure = each | args.everything() | OPAQUE if cell.unsure else NOTHING
     if name in ("append", "add", "appendleft", "insert", "push", "put", "put_nowait"):
         machine.put_rest(cell, args.everything())
         machine.loosen(cell)
-        return NONE
+        return NONE | unsure
     if name in ("extend", "update", "extendleft", "__iadd__"):
         for value in (*args.pos, args.star):
             machine.put_rest(cell, elements(machine, value, node))
         machine.loosen(cell)
-        return NONE
+        return NONE | unsure
     for callback in ("key",):
         if callback in args.kw:
             machine.apply(machine, args.kw[callback], Args([each]), node)
     if name in NO_RESULT:
-        return NONE
+        return NONE | unsure
     if name in ("pop", "popleft", "__getitem__", "__next__", "get", "__iter__"):
         return each or OPAQUE
     if name in COPIES or name in ("__reversed__", "symmetric_difference"):
@@ -107,7 +109,8 @@ def _unusual(machine: Machine, atom: Alloc, name: str, args: Args, node: ast.AST
     call_unseen(machine, args, f".{name}", node, user=False, name=("builtins", name))
     if name not in HARMLESS and not any(hasattr(c, name) for c in (list, dict, set, tuple)):
         escape(machine, held, lambda: f"an object that holds the state runs `.{name}`")
-        change_reachable(machine, held, f"`.{name}()` may change what its object holds")
+        why = f"`.{name}()` may change what its object holds"
+        change_reachable(machine, held, why, args.everything())
     return PLAIN if name in FRESH else machine.opaque(node) | held
 
 

@@ -178,6 +178,16 @@ def is_sequence(hint: object) -> bool:
     )
 
 
+@_remembered
+def is_builtin(hint: object) -> bool:
+    """Whether values are of classes whose methods are known by name."""
+    found = classes(hint)
+    return bool(found) and all(
+        is_typed_dict(c) or c.__module__ in ("builtins", "collections", "collections.abc")
+        for c in found
+    )
+
+
 _fields: weakref.WeakKeyDictionary[type, dict[str, object] | None] = weakref.WeakKeyDictionary()
 
 

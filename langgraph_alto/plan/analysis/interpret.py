@@ -26,7 +26,6 @@ from langgraph_alto.plan.analysis.values import (
     USER_OPAQUE,
     Ref,
     Value,
-    aliasing,
 )
 
 _MAX_ROUNDS = 24
@@ -257,7 +256,7 @@ def _try(machine: Machine, frame: Frame, node: ast.Try) -> None:
             use(machine, evaluate(machine, frame, handler.type), "is an exception")
         if handler.name is not None:
             # Any exception that the code itself raises may arrive here.
-            caught = machine.opaque(handler) | aliasing(machine.raised)
+            caught = machine.opaque(handler) | machine.aliasing(machine.raised)
             bind_name(machine, frame, handler.name, caught)
         frame.tries.append(dict(frame.env))
         block(machine, frame, handler.body)

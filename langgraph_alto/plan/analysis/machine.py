@@ -32,7 +32,6 @@ from langgraph_alto.plan.analysis.values import (
     Ref,
     Super,
     Value,
-    aliasing,
     one,
 )
 from langgraph_alto.plan.effects import Path
@@ -79,6 +78,7 @@ class Machine:
     at: dict[Path, Value] = field(default_factory=dict)
     inside: dict[Path, Value] = field(default_factory=dict)
     kept: dict[tuple[int, object], Value] = field(default_factory=dict)
+    kept_in: dict[int, Value] = field(default_factory=dict)
     pinned: list[object] = field(default_factory=list)
     raised: Value = NOTHING
     made: dict[object, object] = field(default_factory=dict)
@@ -178,7 +178,7 @@ class Machine:
 
     def keep(self, path: Path, key: str | None, value: Value) -> None:
         """Something was stored in a state object, so loads may yield it again."""
-        value = aliasing(value)
+        value = self.aliasing(value)
         if not value:
             return
         table, slot = (self.at, (*path, key)) if key is not None else (self.inside, path)
@@ -204,7 +204,7 @@ class Machine:
 
     def keep_real(self, obj: object, key: object, value: Value) -> None:
         """Something was stored in a real object, or the unknown one of a site."""
-        value = aliasing(value)
+        value = self.aliasing(value)
         if not value:
             return
         slot = (_identity(obj), key)
@@ -212,6 +212,7 @@ class Machine:
         if not covers(old, value):
             self.pinned.append(obj)
             self.kept[slot] = limit(old | value)
+            self.kept_in[slot[0]] = limit(self.kept_in.get(slot[0], NOTHING) | value)
             self.changed = True
 
     def kept_real(self, obj: object, key: object) -> Value:
@@ -220,6 +221,23 @@ class Machine:
             return NOTHING
         slot = _identity(obj)
         return self.kept.get((slot, key), NOTHING) | self.kept.get((slot, None), NOTHING)
+
+    def held_by(self, atom: Atom) -> Value:
+        """What was stored in an object that is not the state's, in whatever place."""
+        if isinstance(atom, Alloc):
+            return self.cell(atom).held
+        if isinstance(atom, (Method, Super)):
+            return one(atom.receiver)
+        if self.kept_in and isinstance(atom, (Opaque, Obj)):
+            thing = atom.site if isinstance(atom, Opaque) else atom.obj
+            return self.kept_in.get(_identity(thing), NOTHING)
+        return NOTHING
+
+    def aliasing(self, value: Value) -> Value:
+        """The atoms through which state or made objects can be changed."""
+        return frozenset(
+            a for a in value if isinstance(a, (Ref, Alloc, Func, Method, Super)) or self.held_by(a)
+        )
 
     # -- names -----------------------------------------------------------------
 
@@ -273,13 +291,11 @@ class Machine:
     def reachable(self, value: Value) -> Value:
         """All atoms that can be reached through these, cells opened up."""
         found: set[Atom] = set(value)
-        todo = [a for a in value if isinstance(a, (Alloc, Method, Super))]
+        todo = list(value)
         while todo:
-            atom = todo.pop()
-            held = self.cell(atom).held if isinstance(atom, Alloc) else one(atom.receiver)
-            new = held - found
+            new = self.held_by(todo.pop()) - found
             found |= new
-            todo += [a for a in new if isinstance(a, (Alloc, Method, Super))]
+            todo += new
         self.visits += len(found) // 4
         return frozenset(found)
 

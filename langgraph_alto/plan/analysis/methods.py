@@ -227,6 +227,7 @@ def _by_name(
     if name not in ADDING:
         machine.read(state, lambda: "the whole state is used")
     changes = name in MUTATORS or _in_place(args)
+    unsure = not scalar and not library and name not in HARMLESS
     if changes and not scalar:
         machine.mutate(state, f"`.{name}()` changes it")
         if name in ("update", "extend", "extendleft", "__ior__", "__iadd__"):
@@ -235,18 +236,22 @@ def _by_name(
             machine.keep(ref.path, None, join(args.kw.values()) | args.kwstar)
         else:
             machine.keep(ref.path, None, args.everything())
-    elif (not scalar and not library and name not in HARMLESS) or (
-        machine.strict and name not in BUILTIN
-    ):
+    elif unsure or (machine.strict and name not in BUILTIN):
         machine.mutate(state, f"`.{name}()` may change it", certain=False)
-    call_unseen(machine, args, f".{name}", node, user=False, name=("builtins", name))
+        machine.keep(ref.path, None, args.everything())
+    known = None if unsure and not changes else ("builtins", name)
+    call_unseen(machine, args, f".{name}", node, user=known is None, name=known)
     if scalar or name in FRESH:
         return PLAIN
-    if name in NO_RESULT:
+    if name in NO_RESULT and hints.is_builtin(ref.hint):
         return NONE
     if name in COPIES:
         return _copied(machine, ref, args, node)
-    return _shared(machine, ref, name, node) | args.get(1, "default")
+    found = _shared(machine, ref, name, node) | args.get(1, "default")
+    if name in MUTATORS and not hints.is_builtin(ref.hint):
+        # A method of the user's may go by that name, and return what it was given.
+        found |= args.everything() | NONE
+    return found
 
 
 def _in_place(args: Args) -> bool:
@@ -296,7 +301,8 @@ def _on_held(
     found = call_unseen(machine, args, f".{name}", node, user=unsure)
     escape(machine, held, lambda: f"an object that holds the state runs `.{name}`")
     if unsure:
-        change_reachable(machine, one(receiver), f"`.{name}()` may change what its object holds")
+        why = f"`.{name}()` may change what its object holds"
+        change_reachable(machine, one(receiver), why, args.everything())
     if name in COPIES:
         return _copied(machine, receiver, args, node)
     return found | (held if name in ALIASING else NOTHING)

@@ -22,7 +22,6 @@ from langgraph_alto.plan.analysis.values import (
     Ref,
     Super,
     Value,
-    aliasing,
     one,
 )
 
@@ -83,7 +82,7 @@ def see(machine: Machine, obj: object) -> Value:
 
 def escape(machine: Machine, value: Value, why: Callable[[], str]) -> None:
     """These objects go where analysis cannot follow: all their content is read."""
-    if not aliasing(value):
+    if not machine.aliasing(value):
         return
     for atom in machine.reachable(value):
         if isinstance(atom, Ref):

@@ -24,9 +24,9 @@ from langgraph_alto.plan.analysis.values import (
     Func,
     Method,
     Obj,
+    Opaque,
     Ref,
     Value,
-    aliasing,
     one,
 )
 
@@ -79,7 +79,7 @@ def call_unseen(
         _fill(machine, args.get(index), passed - args.get(index))
     machine.mutate(args.kw.get("out", NOTHING), f"`{label}` writes into its argument")
     strict = machine.strict and (name is None or name[0].partition(".")[0] not in PURE_MODULES)
-    if aliasing(passed):
+    if machine.aliasing(passed):
         escape(machine, passed, lambda: f"the whole state is passed to `{label}`")
         if user or strict:
             change_reachable(machine, passed, f"`{label}` may change what it is passed")
@@ -87,6 +87,11 @@ def call_unseen(
         _loosen(machine, passed)
     callbacks(machine, passed, node)
     found = machine.opaque(node, user=user)
+    if user:
+        # It may hand out what it was given, under whatever name.
+        for atom in found:
+            if isinstance(atom, Opaque):
+                machine.keep_real(atom.site, None, passed)
     if name is not None and name[1] in SHARING:
         each = elements(machine, passed, node)
         found |= each | machine.container("list", node, each, "shared")
@@ -104,13 +109,26 @@ def _fill(machine: Machine, target: Value, value: Value) -> None:
             machine.keep_real(atom.obj, "[]", value)
 
 
-def change_reachable(machine: Machine, value: Value, why: str) -> None:
-    """Everything reachable from these objects may change."""
-    for atom in machine.reachable(value):
+def change_reachable(machine: Machine, value: Value, why: str, passed: Value = NOTHING) -> None:
+    """Everything reachable from these objects may change.
+
+    Args:
+        machine: The analysis.
+        value: The objects.
+        why: What to tell of it.
+        passed: What else is at hand, and so may be stored in any of them.
+    """
+    found = machine.reachable(value)
+    holders = [a for a in found if isinstance(a, (Ref, Alloc))]
+    stored = frozenset(machine.aliasing(value | passed))
+    for atom in holders:
+        others = stored - {atom}
         if isinstance(atom, Ref):
             machine.rec.mutate(atom.path, why, certain=False)
-        elif isinstance(atom, Alloc):
+            machine.keep(atom.path, None, others)
+        else:
             _loosen(machine, one(atom))
+            machine.put_rest(machine.cells[atom.site], others)
 
 
 def _loosen(machine: Machine, value: Value) -> None:
@@ -158,6 +176,6 @@ def callbacks(machine: Machine, passed: Value, node: ast.AST) -> None:
             others |= one(atom)
     useful = frozenset(a for a in others if not isinstance(a, Const))
     for atom in calls:
-        if isinstance(atom, Obj) and not aliasing(useful):
+        if isinstance(atom, Obj) and not machine.aliasing(useful):
             continue
         machine.call_escaped(atom, useful | OPAQUE, node)

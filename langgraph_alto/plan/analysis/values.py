@@ -229,8 +229,3 @@ def strings(value: Value) -> frozenset[str] | None:
             return None
         found.add(atom.value)
     return frozenset(found) if found else None
-
-
-def aliasing(value: Value) -> Value:
-    """The atoms through which state or made objects can be changed."""
-    return frozenset(a for a in value if isinstance(a, (Ref, Alloc, Func, Method, Super)))

@@ -83,6 +83,9 @@ class Facts:
             Sharing is transitive. ``None``: any.
         sends_share: State keys whose objects the payloads of its ``Send`` objects
             may hold; ``None``: any.
+        least_reads: State keys seen to be read, also where ``reads`` is ``None``.
+        least_writes: Keys seen to be written, also where ``writes`` is ``None``.
+        least_mutates: Paths seen to be changed in place, for certain.
     """
 
     reads: frozenset[Path] | None
@@ -96,3 +99,6 @@ class Facts:
     stores: frozenset[str] | None = None
     shares: frozenset[tuple[str, str]] | None = None
     sends_share: frozenset[str] | None = None
+    least_reads: frozenset[str] = frozenset()
+    least_writes: frozenset[str] = frozenset()
+    least_mutates: frozenset[Path] = frozenset()

@@ -156,6 +156,9 @@ def _stage(
         whole_input=whole,
         exact_id=bool(node.subgraphs) or subgraph,
         doubts=facts.doubts,
+        least_reads=facts.least_reads,
+        least_writes=facts.least_writes,
+        least_mutates=facts.least_mutates,
     )
 
 
@@ -265,13 +268,14 @@ def _route(graph: Pregel[Any, Any, Any, Any], writer: object) -> Route | None:
     found = analyse_router(branch.path, mapper.args[0] if mapper else branch.input_schema)
     names = found.names if branch.ends is None else frozenset(branch.ends.values())
     sends = found.sends
+    ends, guessed = names is None or END in names, sends is None
     if sends is None and branch.ends is not None:
         # LangGraph draws the graph from path_map; so do we, and a packet sent
         # elsewhere is a misprediction, not a wrong result.
         sends = names
     destinations = None if names is None or sends is None else (names | sends) - {END}
     if reader is None:
-        return Route(frozenset(), frozenset(), destinations, sends, partial=True)
+        return Route(frozenset(), frozenset(), destinations, sends, True, ends, guessed)
     select = reader.keywords.get("select", ())
     inputs = frozenset([select] if isinstance(select, str) else select) & set(graph.channels)
     reads = found.facts.reads
@@ -284,6 +288,8 @@ def _route(graph: Pregel[Any, Any, Any, Any], writer: object) -> Route | None:
         destinations=destinations,
         sends_to=sends,
         partial=partly,
+        ends=ends,
+        guessed=guessed,
     )
 
 

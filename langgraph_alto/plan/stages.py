@@ -30,6 +30,8 @@ class Route:
         sends_to: Those of them it may send packets to; ``None``: any.
         partial: Whether the router can be given its state with keys missing
             that it is known not to read (a plain dict state).
+        ends: Whether it may lead to the end, or nowhere.
+        guessed: Whether ``sends_to`` is only what its ``path_map`` allows.
     """
 
     inputs: frozenset[str]
@@ -37,6 +39,8 @@ class Route:
     destinations: frozenset[str] | None
     sends_to: frozenset[str] | None
     partial: bool
+    ends: bool = True
+    guessed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,9 @@ class Stage:
         exact_id: Whether what it runs needs the true id of its task (a
             subgraph, whose checkpoints and streams carry it).
         doubts: What stayed unknown about it, and why.
+        least_reads: State keys it was seen to read, whatever ``reads`` says.
+        least_writes: Keys it was seen to write, whatever ``writes`` says.
+        least_mutates: Paths it was seen to change in place, for certain.
     """
 
     name: str
@@ -79,6 +86,9 @@ class Stage:
     whole_input: bool = False
     exact_id: bool = False
     doubts: tuple[Doubt, ...] = field(default=())
+    least_reads: frozenset[str] = frozenset()
+    least_writes: frozenset[str] = frozenset()
+    least_mutates: frozenset[Path] = frozenset()
 
     @property
     def read_keys(self) -> frozenset[str]:

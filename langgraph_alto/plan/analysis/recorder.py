@@ -24,6 +24,7 @@ class Recorder:
         reads: Paths whose whole content was used.
         touched: Paths that were loaded, perhaps only to go deeper.
         mutated: Paths changed in place.
+        changed: Those of them that are changed for certain.
         stores: Top-level keys set on the function's own copy of the state.
         all_reads: Whether anything may be read.
         all_mutated: Whether anything may be changed in place.
@@ -33,6 +34,7 @@ class Recorder:
     reads: set[Path] = field(default_factory=set)
     touched: set[Path] = field(default_factory=set)
     mutated: set[Path] = field(default_factory=set)
+    changed: set[Path] = field(default_factory=set)
     stores: set[str] = field(default_factory=set)
     all_reads: bool = False
     all_mutated: bool = False
@@ -69,7 +71,9 @@ class Recorder:
             self.doubt("mutates", why)
             return
         self.mutated.add(path)
-        if not certain:
+        if certain:
+            self.changed.add(path)
+        else:
             self.doubt("mutates", why)
 
     def store(self, key: str | None, why: str) -> None:

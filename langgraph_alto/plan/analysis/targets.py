@@ -137,6 +137,9 @@ def _facts(
         stores=None if rec.all_stores else frozenset(rec.stores),
         shares=None if writes is None else shared_keys(machine, outcome.updates),
         sends_share=sent,
+        least_reads=frozenset(path[0] for path in rec.reads | rec.touched if path),
+        least_writes=frozenset(outcome.writes),
+        least_mutates=frozenset(rec.changed),
     )
 
 

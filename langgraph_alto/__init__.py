@@ -4,6 +4,7 @@
 it waits for what the data needs, not for the slowest task of every superstep.
 """
 
+from langgraph_alto.ancestry import Ancestry, Frame, ancestry
 from langgraph_alto.graph import AltoGraph
 from langgraph_alto.plan.effects import Effects
 from langgraph_alto.wrap import UnsupportedLangGraphWarning, install, uninstall, wrap
@@ -12,9 +13,12 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AltoGraph",
+    "Ancestry",
     "Effects",
+    "Frame",
     "UnsupportedLangGraphWarning",
     "__version__",
+    "ancestry",
     "install",
     "uninstall",
     "wrap",

@@ -17,6 +17,7 @@ from langgraph_alto.plan.effects import Effects
 
 if TYPE_CHECKING:
     from langgraph_alto.plan.masks import Masks
+    from langgraph_alto.plan.plan import Plan
 
 Policy = Literal["off", "proven", "speculative"]
 
@@ -83,14 +84,51 @@ class Wrapped(_Base):
         return masks_of(self, self.alto.effects, self.alto.ordered)
 
     @functools.cached_property
+    def plan(self) -> Plan:
+        """How the graph runs, and why: its stages, their effects, the barriers that stay."""
+        from langgraph_alto.plan.passes import make_plan, no_plan
+
+        options = self.alto
+        if not isinstance(self, CompiledStateGraph):
+            return no_plan(
+                options.policy,
+                "it is no state graph: what an @entrypoint or a Pregel graph does is decided "
+                "while it runs",
+            )
+        return make_plan(
+            self,
+            self._alto_masks,
+            policy=options.policy,
+            effects=options.effects,
+            ordered=options.ordered,
+            off=self._off(),
+        )
+
+    def _off(self) -> str | None:
+        """Why nothing runs ahead at all, if so."""
+        if _langgraph.unsupported is not None:
+            return _langgraph.unsupported
+        if self.alto.policy == "off":
+            return 'its policy is "off"'
+        if self.step_timeout is not None:
+            return "it has a step_timeout, which is for tasks that start together"
+        return None
+
+    @functools.cached_property
     def _alto_methods(self) -> tuple[Any, Any]:
         from langgraph_alto.engine.channels import Kinds
         from langgraph_alto.engine.loops import AsyncLoop, Engine, SyncLoop
         from langgraph_alto.engine.runner import Runner
 
         # Only a state graph's triggers are of the kinds that the predictor knows.
-        policy = self.alto.policy if isinstance(self, CompiledStateGraph) else "off"
-        engine = Engine(policy, lambda: self._alto_masks, self.step_timeout, Kinds(self.channels))
+        states = isinstance(self, CompiledStateGraph)
+        engine = Engine(
+            self.alto.policy if states else "off",
+            lambda: self._alto_masks,
+            self.step_timeout,
+            Kinds(self.channels),
+            states,
+        )
         return (
             _langgraph.rebind(
                 super().stream.__func__,  # type: ignore[attr-defined]
@@ -139,7 +177,7 @@ class Wrapped(_Base):
             return self._alto_methods[1](self, *args, **kwargs)
 
 
-_DERIVED = frozenset({"_alto_masks", "_alto_methods"})
+_DERIVED = frozenset({"_alto_masks", "_alto_methods", "plan"})
 
 
 class AltoGraph(Wrapped, CompiledStateGraph[Any, Any, Any, Any]):

@@ -28,6 +28,7 @@ from langgraph_alto._langgraph import (
     PregelTaskWrites,
     local_read,
 )
+from langgraph_alto.engine.lineage import Lineage
 from langgraph_alto.engine.making import make
 from langgraph_alto.engine.predictor import Predictor
 from langgraph_alto.engine.routes import Gate
@@ -73,6 +74,7 @@ class Ahead:
         self.current: dict[str, Task] = {}
         self.frozen = False
         self.closed = False
+        self.lineage: Lineage | None = None
         self._ids: dict[int, str] = {}
 
     # -- what the loop tells --------------------------------------------------
@@ -105,7 +107,9 @@ class Ahead:
             )
             for task in real
         ]
-        known = predictor.begin(loop.step, made, loop.stop)
+        lineage = self.lineage
+        ancestries = () if lineage is None else [lineage.of(task.id) for task in real]
+        known = predictor.begin(loop.step, made, loop.stop, ancestries)
         self.current = {task.id: found for task, found in zip(real, known, strict=True)}
         for task, found in zip(real, known, strict=True):
             run = found.run

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from langgraph_alto.engine.supersteps import Known
 from langgraph_alto.engine.virtual import VirtualChannels
-from langgraph_alto.plan.masks import bits
+from langgraph_alto.plan.bits import bits
 
 
 class Frontier:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from langgraph_alto._langgraph import (
+    CONF,
     NULL_TASK_ID,
     TASKS,
     AsyncPregelLoop,
@@ -24,8 +25,10 @@ from langgraph_alto._langgraph import (
     create_checkpoint,
     rebind,
 )
+from langgraph_alto.ancestry import KEY, ROOT
 from langgraph_alto.engine.channels import Channels, Kinds, apply_to_channels
 from langgraph_alto.engine.collector import WIDE, collector_paused, set_aside, take_back
+from langgraph_alto.engine.lineage import Lineage
 from langgraph_alto.engine.slots import Slots
 from langgraph_alto.engine.tasks import TaskAhead
 from langgraph_alto.engine.threads import ThreadAhead
@@ -42,12 +45,19 @@ class Engine:
         masks: Gives the graph's plan, compiled; called when first needed.
         step_timeout: The graph's limit for one superstep, in seconds.
         kinds: Which of the graph's channels a superstep may have to visit.
+        states: Whether it is a state graph, whose triggers are of known kinds.
     """
 
     policy: Policy
     masks: Callable[[], Masks]
     step_timeout: float | None
     kinds: Kinds
+    states: bool
+
+    @property
+    def nests(self) -> bool:
+        """Whether tasks of the graph may have an ancestry."""
+        return self.states and self.masks().nests
 
     @property
     def runs_ahead(self) -> bool:
@@ -76,11 +86,13 @@ class _Loop(_Base):
     """What both loops add; a mixin in front of LangGraph's."""
 
     ahead: TaskAhead | ThreadAhead | None
+    lineage: Lineage | None
 
     def __init__(self, *args: Any, engine: Engine, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.engine = engine
         self.ahead = None
+        self.lineage = self._lineage()
         self._wrote: set[str] | None = None
         self._set_aside = False
         self._write_lock = threading.RLock()
@@ -97,20 +109,30 @@ class _Loop(_Base):
                 more = super().tick()
             self._set_aside = set_aside()
         self._wrote = None
+        if self.lineage is not None:
+            self.lineage.begin(self.tasks.values())
         ahead = self.ahead
         if ahead is None:
             if not more or len(self.tasks) == 1 or not self.engine.runs_ahead:
                 return more
             ahead = self.ahead = self._run_ahead()
+            ahead.lineage = self.lineage
         if more:
             ahead.begin()
         return more
+
+    def _lineage(self) -> Lineage | None:
+        if not self.engine.nests:
+            return None
+        return Lineage(self.engine.masks(), self.config.get(CONF, {}).get(KEY, ROOT))
 
     def _run_ahead(self) -> TaskAhead | ThreadAhead:
         """Set up running ahead: not before a superstep has more than one task."""
         raise NotImplementedError
 
     def after_tick(self) -> None:
+        if self.lineage is not None:
+            self.lineage.commit(self.tasks.values())
         if self.ahead is None:
             _after_tick(self)
         else:

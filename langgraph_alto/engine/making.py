@@ -26,6 +26,7 @@ from langgraph_alto._langgraph import (
     RunnableSeq,
     prepare_single_task,
 )
+from langgraph_alto.ancestry import KEY
 from langgraph_alto.engine.events import hold
 from langgraph_alto.engine.partial import Misprediction
 from langgraph_alto.engine.partial_objects import make_partial
@@ -156,6 +157,8 @@ def make(ahead: Ahead, task: Task) -> Run | None:
     run = Run(task, made, provisional)
     run.given, run.absent = given, frozenset(absent)
     _detach(run, made.config)
+    if task.ancestry.frame is not None:
+        made.config[CONF][KEY] = task.ancestry
     guessed = ahead.speculative and task.packet is None and not stage.whole_input
     if unsure or guessed:
         state = made.input

@@ -36,7 +36,8 @@ from langgraph_alto.ancestry import Ancestry
 from langgraph_alto.engine.frontier import Frontier
 from langgraph_alto.engine.supersteps import Known, Phase, Step, Task, Write
 from langgraph_alto.engine.virtual import VirtualChannels
-from langgraph_alto.plan.masks import Masks, Trigger, bits
+from langgraph_alto.plan.bits import bits
+from langgraph_alto.plan.masks import Masks, Trigger
 
 LEAD = 256
 """How many supersteps ahead a task may run: each one more makes every decision dearer."""
@@ -88,7 +89,11 @@ class Predictor:
     # -- events ---------------------------------------------------------------
 
     def begin(
-        self, step: int, made: Sequence[tuple[int, Any, int | None]], stop: int
+        self,
+        step: int,
+        made: Sequence[tuple[int, Any, int | None]],
+        stop: int,
+        ancestries: Sequence[Ancestry] = (),
     ) -> list[Task]:
         """LangGraph has made the tasks of superstep ``step``.
 
@@ -97,6 +102,7 @@ class Predictor:
             made: ``(node, packet, place)`` of each task, with ``None`` for the
                 packet and place of an edge-started one.
             stop: The last superstep the recursion limit allows.
+            ancestries: That of each task, where there are any.
 
         Returns:
             The task for each of ``made``: the foreseen one where there is one.
@@ -134,6 +140,8 @@ class Predictor:
                 found.index = place
                 current.pushes.append(found)
             tasks.append(found)
+        for task, ancestry in zip(tasks, ancestries, strict=False):
+            task.ancestry = ancestry
         for task in tasks:
             current.enter(task)
         if known is not None:
@@ -326,7 +334,8 @@ class Predictor:
     def _record(self, step: Step, task: Task) -> None:
         """Apply a finished task's writes to what is known of the next superstep."""
         masks, following = self.masks, task.step + 1
-        sent = 0
+        name, sent = masks.stages[task.node].name, 0
+        count = sum(channel == self.packets for channel, _ in task.writes)
         if self.speculative:
             self.virtual.clear()
         for channel, value in task.writes:
@@ -337,7 +346,7 @@ class Predictor:
                     self.known.step(following).strays.append(Task(-1, following, value, task, sent))
                 else:
                     packet = Task(node, following, value, task, sent)
-                    packet.ancestry = task.ancestry.child(masks.stages[task.node].name, sent)
+                    packet.ancestry = task.ancestry.child(name, sent, count)
                     self._foresee(packet)
                 sent += 1
                 continue
@@ -348,11 +357,11 @@ class Predictor:
                     self._dirty = True
                 elif kind is Trigger.EDGE:
                     known = self.known.step(following).pulls.get(node)
+                    led = masks.loops.follow(task.ancestry, node)
                     if known is None:
-                        known = Task(node, following, ancestry=task.ancestry)
-                        self._foresee(known)
+                        self._foresee(Task(node, following, ancestry=led))
                     else:
-                        known.ancestry = known.ancestry.meet(task.ancestry)
+                        known.ancestry = known.ancestry.meet(led)
                 else:
                     step.joined.append(node)
                     self._dirty = True
@@ -490,6 +499,11 @@ class Predictor:
                 continue
             if self.virtual.fires(join.channel, number + 1):
                 target = Task(join.target, number + 1)
-                writers = [task.ancestry for task, _ in step.writes[join.channel]]
-                target.ancestry = reduce(Ancestry.meet, writers)
+                target.ancestry = reduce(
+                    Ancestry.meet,
+                    (
+                        self.masks.loops.follow(task.ancestry, join.target)
+                        for task, _ in step.writes[join.channel]
+                    ),
+                )
                 self._foresee(target)

@@ -2,21 +2,24 @@
 
 LangGraph gates what it submits with a semaphore of ``max_concurrency``. These
 slots take its place, so that tasks run ahead share the same bound and wait
-behind those of the current superstep.
+behind those of the current superstep; and so that a node may have a limit of its
+own, which its tasks wait for without holding a slot.
 """
 
 from __future__ import annotations
 
 import asyncio
-import heapq
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from heapq import heappop, heappush
 from itertools import count
 from types import TracebackType
 from typing import Any
 
-Priority = tuple[Any, ...]
+from langgraph_alto.engine.line import FIRST, Line, Priority, Waiter
 
-FIRST: Priority = (0,)
-"""The priority of everything that belongs to the current superstep."""
+__all__ = ["FIRST", "Priority", "Slots", "ungated", "within"]
 
 
 class Slots:
@@ -26,51 +29,73 @@ class Slots:
     arrival, as the semaphore it replaces.
 
     Args:
-        limit: How many may hold a slot at once; at least 1.
+        limit: How many may hold a slot at once, at least 1; ``None`` for any number.
+        limits: How many of a node may, by its name; at least 1.
     """
 
-    def __init__(self, limit: int) -> None:
-        self.free = limit
+    def __init__(self, limit: int | None, limits: Mapping[str, int] | None = None) -> None:
+        self.limit = math.inf if limit is None else limit
+        self.limits = limits or {}
+        self.held = 0
         self._ticket = count()
-        self._waiting: list[tuple[Priority, int, asyncio.Future[None]]] = []
+        self._line = Line(self.limits) if self.limits else None
+        self._waiting: list[Waiter] = [] if self._line is None else self._line
 
-    async def acquire(self, priority: Priority = FIRST) -> None:
-        """Take a slot, waiting for one if none is free."""
-        if self.free > 0 and not self._waiting:
-            self.free -= 1
+    @property
+    def free(self) -> float:
+        """How many slots nobody holds."""
+        return self.limit - self.held
+
+    def counts(self, node: str) -> bool:
+        """Whether a task of this node may ever have to wait for a slot."""
+        return self.limit != math.inf or node in self.limits
+
+    async def acquire(self, priority: Priority = FIRST, node: str = "") -> None:
+        """Take a slot, waiting for one if none is free, or none for this node."""
+        if self.held < self.limit and not node and not self._waiting:
+            self.held += 1
             return
-        turn = self.queue(priority)
+        turn = self.queue(priority, node)
         try:
             await turn
         except asyncio.CancelledError:
-            self.leave(turn)
+            self.leave(turn, node)
             raise
 
-    def queue(self, priority: Priority) -> asyncio.Future[None]:
+    def queue(self, priority: Priority, node: str = "") -> asyncio.Future[None]:
         """Stand in line for a slot; what comes is one's turn, done when the slot is one's."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (priority, next(self._ticket), turn))
+        key = node if node in self.limits else ""
+        heappush(self._waiting, (priority, next(self._ticket), key, turn))
         self._serve()
         return turn
 
-    def leave(self, turn: asyncio.Future[None]) -> None:
+    def leave(self, turn: asyncio.Future[None], node: str = "") -> None:
         """Leave the line, or give the slot back that came in the meantime."""
         if turn.done() and not turn.cancelled():
-            self.release()
+            self.release(node)
         else:
             turn.cancel()
 
-    def release(self) -> None:
-        """Give a slot back."""
-        self.free += 1
+    def release(self, node: str = "") -> None:
+        """Give a slot back, taken for the same node."""
+        self.held -= 1
+        if self._line is not None and node in self.limits:
+            self._line.give_back(node)
         self._serve()
 
     def _serve(self) -> None:
-        while self.free > 0 and self._waiting:
-            _, _, turn = heapq.heappop(self._waiting)
+        while self.held < self.limit and self._waiting:
+            _, _, node, turn = heappop(self._waiting)
             if not turn.done():
-                self.free -= 1
+                self.held += 1
+                if self._line is not None:
+                    self._line.take(node)
                 turn.set_result(None)
+            elif self._line is not None:
+                # It brought nobody along when it came back to the line, and must.
+                self._line.take(node)
+                self._line.give_back(node)
 
     async def __aenter__(self) -> None:
         await self.acquire()
@@ -82,3 +107,12 @@ class Slots:
         trace: TracebackType | None,
     ) -> None:
         self.release()
+
+
+async def within(slots: Slots, node: str, run: Callable[[], Awaitable[Any]]) -> Any:
+    """Run a task of the current superstep in a slot taken for its node."""
+    await slots.acquire(FIRST, node)
+    try:
+        return await run()
+    finally:
+        slots.release(node)

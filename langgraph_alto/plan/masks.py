@@ -8,10 +8,12 @@ of a fan-out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from langgraph_alto.plan.bits import bits
+from langgraph_alto.plan.loops import Loops, find_loops
 from langgraph_alto.plan.stages import Stage, conflicts, roots
 
 
@@ -61,6 +63,8 @@ class Masks:
             given as the real channel holds them, not as a copy would.
         routes_late: For each node, whether its routers must wait for its own
             superstep, because reading the state would change it.
+        loops: Where a run may go round.
+        nests: Whether a task may have an ancestry: by a fan-out or a loop.
     """
 
     stages: tuple[Stage, ...]
@@ -80,6 +84,8 @@ class Masks:
     safe_reducers: frozenset[str]
     as_is: tuple[frozenset[str], ...]
     routes_late: tuple[bool, ...]
+    loops: Loops
+    nests: bool
 
     def mask(self, names: Iterable[str]) -> int:
         """The bits of the named nodes; names the plan does not know are left out."""
@@ -115,18 +121,10 @@ class Masks:
         )
 
 
-def bits(mask: int) -> Iterable[int]:
-    """The positions of the set bits, lowest first."""
-    while mask:
-        low = mask & -mask
-        yield low.bit_length() - 1
-        mask ^= low
-
-
 def compile_masks(
     stages: tuple[Stage, ...],
     triggers: Mapping[str, tuple[tuple[str, Trigger], ...]],
-    joins: Iterable[tuple[str, str, frozenset[str]]],
+    joins: Sequence[tuple[str, str, frozenset[str]]],
     *,
     safe_reducers: frozenset[str] = frozenset(),
     kept: frozenset[str] = frozenset(),
@@ -172,6 +170,13 @@ def compile_masks(
 
     mutators = who(lambda stage: stage.mutates is None or bool(stage.mutates))
     storing = who(lambda stage: stage.uses_store)
+    sends = tuple(named(stage.sends_to) for stage in stages)
+    # What is not known to be an edge makes no loop, or all would be one.
+    edges = [named(_known_targets(stage)) for stage in stages]
+    for _, to, of in joins:
+        for source in of & index.keys():
+            edges[index[source]] |= 1 << index[to]
+    loops = find_loops([stage.name for stage in stages], edges)
     return Masks(
         stages=stages,
         index=index,
@@ -181,7 +186,7 @@ def compile_masks(
         },
         joins=tuple(Join(channel, index[to], named(of)) for channel, to, of in joins),
         successors=tuple(named(stage.leads_to) for stage in stages),
-        sends=tuple(named(stage.sends_to) for stage in stages),
+        sends=sends,
         deferred=named(
             name for nodes in triggers.values() for name, kind in nodes if kind is Trigger.DEFERRED
         ),
@@ -213,7 +218,16 @@ def compile_masks(
         safe_reducers=safe_reducers,
         as_is=tuple(_as_is(stage, safe_reducers, kept) for stage in stages),
         routes_late=tuple(_routes_late(stage, safe_reducers) for stage in stages),
+        loops=loops,
+        nests=any(sends) or bool(loops.heads),
     )
+
+
+def _known_targets(stage: Stage) -> frozenset[str]:
+    if stage.leads_to is not None:
+        return stage.leads_to
+    routes = (route.destinations for route in stage.routes if route.destinations is not None)
+    return stage.edges.union(*routes)
 
 
 def _as_is(stage: Stage, safe: frozenset[str], kept: frozenset[str]) -> frozenset[str]:

@@ -457,17 +457,17 @@ def test_ancestry() -> None:
     play.finish("b:2@2", send="c:21 c:22")
     play.finish("b:1@2", to="all")
     play.finish("c:22@3")
-    assert str(play["one@4"].ancestry) == "a[1] › b[1]", "as far as is known"
+    assert str(play["one@4"].ancestry) == "a[1/2]", "one for both packets"
     play.finish("c:21@3")
     play.finish("one@4")
     tasks = ("a@1", "b:2@2", "c:22@3", "one@4", "all@5", "all@3")
     assert [str(play[name].ancestry) for name in tasks] == [
         "run",
-        "a[1]",
-        "a[1] › b[1]",
-        "a[1]",
-        "a[1]",
-        "a[0]",
+        "a[1/2]",
+        "a[1/2] › b[1/2]",
+        "a[1/2]",
+        "a[1/2]",
+        "run",
     ]
 
 

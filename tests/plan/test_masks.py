@@ -13,7 +13,8 @@ from langgraph.types import Send
 from langgraph_alto._langgraph import TASKS
 from langgraph_alto.engine.predictor import Predictor
 from langgraph_alto.engine.supersteps import Write
-from langgraph_alto.plan.masks import Trigger, bits, compile_masks
+from langgraph_alto.plan.bits import bits
+from langgraph_alto.plan.masks import Trigger, compile_masks
 from langgraph_alto.plan.stages import Route, Stage, conflicts, roots
 from tests.engine.graphs import ANY, Graph, Node, Referee, graph, node
 

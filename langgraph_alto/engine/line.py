@@ -12,9 +12,9 @@ event. So it *stands aside*, with the others of its node, until one of them ends
                                             one of check ended
 
 A place that is given back brings back one waiter, the first of its node, which
-keeps its priority and its age. So one that waits is moved at most twice for each
-that ends, and an event costs the logarithm of the line's length, whatever the
-limits.
+keeps its priority and its age. So whoever comes back does so for one that ended
+or left, and an event costs no more than the logarithm of the line's length,
+whatever the limits.
 
 Nobody is forgotten: of a node with somebody aside, at least as many stand in line
 as there is room for. To stand aside takes that there is no room; to be served

@@ -3,20 +3,21 @@
 A plain thread pool is first come, first served: tasks run ahead would sit in
 front of the current superstep's own. Here the lowest priority value is served
 first, and a thread that waits at a gate does not count, so that waiting can
-never starve the work that would end the wait.
+never starve the work that would end the wait. Calls of a node that has a limit
+of its own wait for it without a thread.
 """
 
 from __future__ import annotations
 
-import heapq
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
+from heapq import heappop, heappush
 from itertools import count
 from typing import Any
 
-from langgraph_alto.engine.slots import Priority
+from langgraph_alto.engine.line import Line, Priority, Waiter
 
 
 class Pool:
@@ -27,21 +28,33 @@ class Pool:
     Args:
         limit: How many calls may run at once; at least 1.
         name: Prefix of the threads' names.
+        limits: How many calls of a node may, by its name; at least 1.
     """
 
-    def __init__(self, limit: int, name: str = "alto") -> None:
+    def __init__(
+        self, limit: int, name: str = "alto", limits: Mapping[str, int] | None = None
+    ) -> None:
         self.limit = limit
+        self.limits = limits or {}
         self.name = name
         self.running = 0
         self._ticket = count()
-        self._calls: list[tuple[Priority, int, Future[Any], Callable[[], Any]]] = []
+        self._line = Line(self.limits) if self.limits else None
+        self._calls: list[Waiter] = [] if self._line is None else self._line
         self._changed = threading.Condition()
         self._threads: list[threading.Thread] = []
         self._idle = 0
         self._closed = False
 
-    def submit(self, priority: Priority, call: Callable[[], Any]) -> Future[Any]:
+    def submit(
+        self, priority: Priority, call: Callable[[], Any], node: str = ""
+    ) -> Future[Any]:
         """Queue a call.
+
+        Args:
+            priority: Lowest first; among equals the first comer.
+            call: What to run.
+            node: The node whose limit it is under, if that has one.
 
         Raises:
             RuntimeError: The pool is closed.
@@ -50,44 +63,43 @@ class Pool:
         with self._changed:
             if self._closed:
                 raise RuntimeError("the pool is closed")
-            heapq.heappush(self._calls, (priority, next(self._ticket), future, call))
+            key = node if node in self.limits else ""
+            heappush(self._calls, (priority, next(self._ticket), key, (future, call)))
             self._offer()
         return future
 
     @property
     def busy(self) -> bool:
         """Whether any call runs or waits."""
-        return self.running > 0 or bool(self._calls)
+        # Whoever stands aside waits for somebody who runs.
+        return self.running > 0 or len(self._calls) > 0
 
     @contextmanager
-    def inline(self) -> Iterator[None]:
+    def inline(self, node: str = "") -> Iterator[None]:
         """Count a call that the caller runs itself."""
         with self._changed:
-            self.running += 1
+            self._take(node)
         try:
             yield
         finally:
-            with self._changed:
-                self.running -= 1
-                self._offer()
+            self._finish(node)
 
     @contextmanager
-    def blocked(self) -> Iterator[None]:
+    def blocked(self, node: str = "") -> Iterator[None]:
         """Stop counting the calling thread while it waits for other calls."""
-        with self._changed:
-            self.running -= 1
-            self._offer()
+        self._finish(node)
         try:
             yield
         finally:
             with self._changed:
-                self.running += 1
+                self._take(node)
 
     def close(self) -> None:
         """Drop the calls that have not started, wait for the others, end the threads."""
         with self._changed:
             self._closed = True
-            dropped = [future for _, _, future, _ in self._calls]
+            calls = self._calls if self._line is None else self._line.everyone()
+            dropped = [future for _, _, _, (future, _) in calls]
             self._calls.clear()
             self._changed.notify_all()
         for future in dropped:
@@ -99,7 +111,7 @@ class Pool:
 
     def _offer(self) -> None:
         """Wake or start a thread if a call may run; the lock is held."""
-        if self._calls and self.running < self.limit:
+        if self.running < self.limit and self._calls:
             if self._idle:
                 self._changed.notify()
             elif not self._closed:
@@ -118,23 +130,31 @@ class Pool:
                 self._idle -= 1
                 if not self._calls:
                     return
-                _, _, future, call = heapq.heappop(self._calls)
-                self.running += 1
+                _, _, node, (future, call) = heappop(self._calls)
+                self._take(node)
                 self._offer()
             if future.set_running_or_notify_cancel():
                 try:
                     result = call()
                 except BaseException as error:
-                    self._finish()
+                    self._finish(node)
                     future.set_exception(error)
                 else:
-                    self._finish()
+                    self._finish(node)
                     future.set_result(result)
             else:
-                self._finish()
+                self._finish(node)
             del future, call
 
-    def _finish(self) -> None:
+    def _take(self, node: str) -> None:
+        """Count a call that begins; the lock is held."""
+        self.running += 1
+        if self._line is not None and node in self.limits:
+            self._line.take(node)
+
+    def _finish(self, node: str) -> None:
         with self._changed:
             self.running -= 1
+            if self._line is not None and node in self.limits:
+                self._line.give_back(node)
             self._offer()

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from heapq import heappop, heappush
 from itertools import count
 from types import TracebackType
@@ -58,7 +58,7 @@ class Slots:
         turn = self.queue(priority, node)
         try:
             await turn
-        except asyncio.CancelledError:
+        except BaseException:
             self.leave(turn, node)
             raise
 
@@ -116,3 +116,25 @@ async def within(slots: Slots, node: str, run: Callable[[], Awaitable[Any]]) -> 
         return await run()
     finally:
         slots.release(node)
+
+
+@contextmanager
+def ungated(submit: Any) -> Iterator[None]:
+    """Let a task be submitted that takes its slot itself, as it knows its node.
+
+    LangGraph's executor looks at its semaphore when it is given a task, and at no
+    other time, so nothing else can be submitted meanwhile.
+
+    Args:
+        submit: The ``submit`` of LangGraph's executor, or anything else that submits.
+    """
+    executor = getattr(submit, "__self__", None)
+    semaphore = getattr(executor, "semaphore", None)
+    if executor is None or semaphore is None:
+        yield
+        return
+    executor.semaphore = None
+    try:
+        yield
+    finally:
+        executor.semaphore = semaphore

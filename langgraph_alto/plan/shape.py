@@ -124,13 +124,13 @@ def _stage(
     facts = (
         _subgraph_facts(node.bound, inputs)
         if isinstance(node.bound, Pregel)
-        else analyse_node(node.bound, schema)
+        else analyse_node(node.bound, schema or _annotated(graph, name))
     )
     for inner in node.subgraphs:
         if isinstance(inner, Pregel) and inner is not node.bound:
             facts = _with_called(facts, _subgraph_facts(inner, inputs))
     facts = declared(facts, effects)
-    leads = _writers(graph, node, facts, effects)
+    leads = _writers(graph, name, node, facts, effects)
     reads = (
         roots(inputs)
         if facts.reads is None
@@ -160,6 +160,19 @@ def _stage(
         least_writes=facts.least_writes,
         least_mutates=facts.least_mutates,
     )
+
+
+def _annotated(graph: Pregel[Any, Any, Any, Any], name: str) -> object | None:
+    """The schema a node's input was declared with; LangGraph builds dicts from it, too.
+
+    A ``TypedDict`` has no mapper, but its annotations still say what the
+    objects in the state are.
+    """
+    builder = getattr(graph, "builder", None)
+    nodes = getattr(builder, "nodes", {})
+    if name in nodes:
+        return getattr(nodes[name], "input_schema", None)
+    return getattr(builder, "state_schema", None) if name == START else None
 
 
 def _barrier(
@@ -197,7 +210,11 @@ def _partial(schema: object) -> bool:
 
 
 def _writers(
-    graph: Pregel[Any, Any, Any, Any], node: PregelNode, facts: Facts, effects: Effects | None
+    graph: Pregel[Any, Any, Any, Any],
+    name: str,
+    node: PregelNode,
+    facts: Facts,
+    effects: Effects | None,
 ) -> _Leads:
     """What a node's writers write, and where they lead."""
     edges: set[str] = set()
@@ -206,7 +223,7 @@ def _writers(
     routes: list[Route] = []
     for writer in node.writers:
         if not isinstance(writer, ChannelWrite):
-            route = _route(graph, writer)
+            route = _route(graph, name, writer)
             if route is None:
                 return _Leads(frozenset(), None, (), None, None)
             routes.append(route)
@@ -256,7 +273,7 @@ def _targets(graph: Pregel[Any, Any, Any, Any], channel: str) -> set[str]:
     return set(graph.trigger_to_nodes.get(channel, ()))
 
 
-def _route(graph: Pregel[Any, Any, Any, Any], writer: object) -> Route | None:
+def _route(graph: Pregel[Any, Any, Any, Any], name: str, writer: object) -> Route | None:
     """Read one conditional edge; ``None`` when it is none that we know."""
     if not isinstance(writer, RunnableCallable):
         return None
@@ -265,7 +282,8 @@ def _route(graph: Pregel[Any, Any, Any, Any], writer: object) -> Route | None:
         return None
     reader = writer.kwargs.get("reader")
     mapper = reader.keywords.get("mapper") if reader is not None else None
-    found = analyse_router(branch.path, mapper.args[0] if mapper else branch.input_schema)
+    schema = mapper.args[0] if mapper else branch.input_schema or _annotated(graph, name)
+    found = analyse_router(branch.path, schema)
     names = found.names if branch.ends is None else frozenset(branch.ends.values())
     sends = found.sends
     ends, guessed = names is None or END in names, sends is None

@@ -906,7 +906,7 @@ def sets_top_level_keys(state):
     return {} if state["name"] or state["docs"] else None
 
 
-@case(reads="meta name", writes="", mutates="meta")
+@case(reads="meta name", writes="", mutates="meta name")
 def a_top_level_key_gets_another_object(state):
     state["name"] = state["meta"]
     state["name"].clear()

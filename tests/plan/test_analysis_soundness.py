@@ -541,6 +541,8 @@ FOUND = (
     "fill(state['t'].add(state['m']), 1)",
     "fill(copy.copy(state['t']).add(state['m']), 1)",
     "fill(copy.deepcopy(state['t']).add(state['m']), 1)",
+    "v = state['m']\nfor v in []:\n    pass\nelse:\n    v['x'] = 1",
+    "u = state['a']\nstate['a']['x'] if state['n'] == 1 else None\nreturn {'out': u[0]['x']}",
 )
 """What random programs once got wrong, made small."""
 

@@ -7,7 +7,7 @@ import functools
 import inspect
 import types
 
-from langgraph_alto.plan.analysis import hints
+from langgraph_alto.plan.analysis import hints, members
 from langgraph_alto.plan.analysis.catalogue import MUTATORS
 from langgraph_alto.plan.analysis.dunders import run_special
 from langgraph_alto.plan.analysis.machine import Machine, wrap
@@ -78,25 +78,38 @@ def _ref_attribute(machine: Machine, ref: Ref, name: str, node: ast.AST, calling
         return one(ref)
     if name == "__class__":
         return OPAQUE
-    found = hints.member(ref.hint, name)
+    found = members.member(ref.hint, name)
     if found.kind == "field":
         value = child(machine, ref, name, found.hint)
         return value | one(Method(ref, name)) if calling else value
     if found.kind == "property":
-        value = NOTHING
-        for code in found.code:
-            getter = code.fget if isinstance(code, property) else getattr(code, "func", None)
-            if isinstance(code, functools.cached_property):
-                machine.mutate(one(ref), f"`{name}` caches its value in the state")
-            value |= machine.apply(machine, wrap(getter), Args([one(ref)]), node)
-        return value
+        return _computed(machine, ref, name, node)
+    computed = _computed(machine, ref, name, node)
     if found.kind == "method" or calling:
-        return one(Method(ref, name))
+        return one(Method(ref, name)) | computed
     if not ref.path and ref.exact:
         return _root_attribute(machine, ref, name)
     # Not known to be stored data: a property could look at all of the object.
     machine.rec.read(ref.path, f"an attribute of the state, `{name}`, is not known")
-    return inner(machine, ref) | one(Method(ref, name))
+    return inner(machine, ref) | one(Method(ref, name)) | computed
+
+
+def _computed(machine: Machine, ref: Ref, name: str, node: ast.AST) -> Value:
+    """What code of the classes an object may have makes of one of its attributes."""
+    found = NOTHING
+    for code in members.getters(ref.hint, name):
+        if isinstance(code, property):
+            found |= machine.apply(machine, wrap(code.fget), Args([one(ref)]), node)
+            continue
+        if isinstance(code, functools.cached_property):
+            machine.mutate(one(ref), f"`{name}` caches its value in the state")
+            found |= machine.apply(machine, wrap(code.func), Args([one(ref)]), node)
+            continue
+        getter = wrap(members.static(type(code), "__get__"))
+        found |= machine.apply(machine, getter, Args([wrap(code), one(ref), OPAQUE]), node)
+    for special in ("__getattribute__", "__getattr__"):
+        found |= run_special(machine, one(ref), special, [wrap(name)], node)
+    return found
 
 
 def _root_attribute(machine: Machine, ref: Ref, name: str) -> Value:
@@ -123,7 +136,7 @@ def _instance_attribute(
     machine: Machine, atom: Alloc, cell: Cell, name: str, calling: bool
 ) -> Value:
     found = cell.fields.get(name, NOTHING) | cell.rest
-    attribute = UNKNOWN if cell.cls is None else hints.static(cell.cls, name)
+    attribute = UNKNOWN if cell.cls is None else members.static(cell.cls, name)
     function = isinstance(attribute, (types.FunctionType, staticmethod, classmethod))
     if calling:
         # What is kept of the state is data; methods come from the class.
@@ -235,12 +248,14 @@ def _super_attribute(machine: Machine, atom: Super, name: str, node: ast.AST) ->
 
 def set_attribute(machine: Machine, base: Value, name: str, value: Value) -> None:
     """``base.name = value``."""
+    refs = frozenset(a for a in base if isinstance(a, Ref))
+    run_special(machine, refs, "__setattr__", [wrap(name), value], cell_node())
     for atom in base:
         if isinstance(atom, Ref):
             if not atom.path and atom.exact:
                 machine.rec.store(name, "")
                 machine.keep((), name, value)
-            elif atom.exact and hints.setter_is_plain(atom.hint, name):
+            elif atom.exact and members.setter_is_plain(atom.hint, name):
                 machine.rec.touched.add((*atom.path, name))
                 machine.rec.mutate((*atom.path, name), "")
                 machine.keep(atom.path, name, value)

@@ -15,7 +15,7 @@ import operator
 import types
 from collections.abc import Mapping
 
-from langgraph_alto.plan.analysis import copies, hints, library, methods, reflection
+from langgraph_alto.plan.analysis import copies, library, members, methods, reflection
 from langgraph_alto.plan.analysis.attributes import get_attribute
 from langgraph_alto.plan.analysis.catalogue import ARGUMENT_MUTATORS
 from langgraph_alto.plan.analysis.construct import construct
@@ -65,9 +65,7 @@ def apply(machine: Machine, callee: Value, args: Args, node: ast.AST) -> Value:
             found |= _call_cell(machine, atom, args, node)
         elif isinstance(atom, Ref):
             machine.read(one(atom), lambda: "the state is called")
-            if not hints.classes(atom.hint) or hints.member(atom.hint, "__call__").kind == "method":
-                machine.mutate(one(atom), "calling it may change it", certain=False)
-            found |= call_unseen(machine, args, "a callable kept in the state", node, user=True)
+            found |= methods.call_kept(machine, atom, args, node)
         elif isinstance(atom, Opaque):
             found |= call_unseen(machine, args, describe(node), node, user=atom.user, fills=True)
     return found
@@ -139,7 +137,7 @@ def call_object(machine: Machine, obj: object, args: Args, node: ast.AST) -> Val
     if isinstance(wrapped, types.FunctionType):
         call_unseen(machine, args, describe(node), node, user=False)
         return call_object(machine, wrapped, args, node)
-    call = hints.static(type(obj), "__call__")
+    call = members.static(type(obj), "__call__")
     if isinstance(call, types.FunctionType):
         return call_function(machine, call, merged(Args([one(Obj(obj))]), args), node)
     name = (str(getattr(obj, "__module__", "")).lstrip("_"), str(getattr(obj, "__name__", "")))

@@ -7,7 +7,7 @@ import enum
 import types
 import typing
 
-from langgraph_alto.plan.analysis import hints
+from langgraph_alto.plan.analysis import hints, members
 from langgraph_alto.plan.analysis.dunders import is_generated
 from langgraph_alto.plan.analysis.library import new_dict
 from langgraph_alto.plan.analysis.machine import Machine, wrap
@@ -54,7 +54,7 @@ def construct(machine: Machine, cls: type, args: Args, node: ast.AST) -> Value:
         call_unseen(machine, args, label, node, user=False, name=(cls.__module__, cls.__name__))
         return value
     for name in ("__init__", "__post_init__", "model_post_init"):
-        method = hints.static(cls, name)
+        method = members.static(cls, name)
         if isinstance(method, types.FunctionType) and not is_generated(method):
             given = args if name == "__init__" else Args(star=OPAQUE)
             full = Args([value, *given.pos], given.star, given.kw, given.kwstar)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 import types
 
-from langgraph_alto.plan.analysis import hints
+from langgraph_alto.plan.analysis import hints, members
 from langgraph_alto.plan.analysis.machine import Machine, wrap
 from langgraph_alto.plan.analysis.source import is_library_code
 from langgraph_alto.plan.analysis.values import (
     NOTHING,
+    OPAQUE,
     Alloc,
     Args,
     Atom,
@@ -57,10 +58,8 @@ def defined(machine: Machine, atom: Atom, name: str) -> tuple[types.FunctionType
     elif isinstance(atom, Obj) and not isinstance(atom.obj, type):
         cls = type(atom.obj)
     elif isinstance(atom, Ref) and atom.path:
-        found = hints.member(atom.hint, name)
-        codes = found.code if found.kind == "method" else ()
-        return tuple(c for c in codes if isinstance(c, types.FunctionType) and not is_generated(c))
-    method = None if cls is None else hints.static(cls, name)
+        return tuple(m for m in members.methods(atom.hint, name) if not is_generated(m))
+    method = None if cls is None else members.static(cls, name)
     if isinstance(method, types.FunctionType) and not is_generated(method):
         return (method,)
     return ()
@@ -77,14 +76,34 @@ def run_special(
     return found
 
 
-def observe(machine: Machine, atom: Alloc, node: ast.AST) -> None:
-    """Someone looks at an object the code made: its own methods may run."""
-    cell = machine.cells[atom.site]
-    if cell.kind != "instance" or cell.cls is None:
+def observe(machine: Machine, atom: Alloc | Ref, node: ast.AST) -> None:
+    """Someone looks at an object: its own methods may run."""
+    if isinstance(atom, Alloc):
+        cell = machine.cells[atom.site]
+        if cell.kind != "instance" or cell.cls is None:
+            return
+    elif not any(hints.is_user_class(cls) for cls in hints.known_classes(atom.hint)):
+        each = hints.key(atom.hint), hints.item(atom.hint, None)
+        for hint in {h for h in each if hints.known_classes(h)}:
+            if atom.path and hint is not atom.hint:
+                observe(machine, Ref(atom.path, False, hint), node)
         return
     for name in OBSERVERS:
         if defined(machine, atom, name):
             machine.call_escaped(Method(atom, name), NOTHING, node)
+
+
+def _entered_ref(machine: Machine, ref: Ref, node: ast.AST) -> Value:
+    """``with`` on an object of the state: locks and files are not what they were then."""
+    found, known = NOTHING, False
+    for name in ("__enter__", "__aenter__", "__exit__", "__aexit__"):
+        known |= bool(defined(machine, ref, name))
+        rest = [] if "enter" in name else [OPAQUE] * 3
+        result = run_special(machine, one(ref), name, rest, node)
+        found |= result if "enter" in name else NOTHING
+    if not known:
+        machine.mutate(one(ref), "it is entered as a context manager", certain=False)
+    return found
 
 
 def entered(machine: Machine, context: Value, node: ast.AST) -> Value:
@@ -106,7 +125,7 @@ def entered(machine: Machine, context: Value, node: ast.AST) -> Value:
                 found |= cell.everything()
         elif isinstance(atom, Ref):
             machine.read(one(atom), lambda: "the whole state is a context manager")
-            found |= one(atom)
+            found |= one(atom) | _entered_ref(machine, atom, node)
         elif isinstance(atom, Obj):
             machine.apply(machine, one(Method(atom, "__enter__")), Args(), node)
             found |= one(atom) | machine.opaque(node)

@@ -24,7 +24,6 @@ from typing import Any, Literal, ParamSpec, TypeVar, cast
 from langgraph_alto.plan.analysis.source import is_library_module
 from langgraph_alto.plan.analysis.values import UNKNOWN
 
-_MAX_SUBCLASSES = 64
 _SCALARS = (
     str,
     bytes,
@@ -40,18 +39,14 @@ _SCALARS = (
     decimal.Decimal,
     uuid.UUID,
 )
-_STAND_IN = "__alto_partial__"
 _WRAPPERS = frozenset(("Required", "NotRequired", "ReadOnly", "Final", "ClassVar"))
-
-MemberKind = Literal["field", "property", "method", "library", "unknown"]
-
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 _memories: list[Callable[[], None]] = []
 
 
-def _remembered(function: Callable[_P, _R]) -> Callable[_P, _R]:
+def remembered(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Cache a question about annotations until the next analysis begins."""
     cached = functools.lru_cache(maxsize=2048)(function)
     _memories.append(cached.cache_clear)
@@ -62,23 +57,6 @@ def forget() -> None:
     """Drop what was remembered: a class may have new subclasses by now."""
     for clear in _memories:
         clear()
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Member:
-    """What ``value.name`` is for a value of some annotation.
-
-    Args:
-        kind: ``"field"`` for stored data of its own, ``"property"`` and
-            ``"method"`` for user code, ``"library"`` for other people's code,
-            ``"unknown"`` if it cannot be told.
-        hint: The annotation of a field.
-        code: The objects found in the classes, for properties and methods.
-    """
-
-    kind: MemberKind
-    hint: object = UNKNOWN
-    code: tuple[object, ...] = ()
 
 
 def normal(hint: object) -> object:
@@ -105,7 +83,7 @@ def normal(hint: object) -> object:
     return hint
 
 
-@_remembered
+@remembered
 def alternatives(hint: object) -> tuple[object, ...]:
     """The members of a union without ``None``, or the annotation itself."""
     hint = normal(hint)
@@ -130,7 +108,7 @@ def runtime_class(hint: object) -> type | None:
     return None
 
 
-@_remembered
+@remembered
 def classes(hint: object) -> tuple[type, ...]:
     """The classes a value may have, subclasses apart; empty if not known."""
     found = []
@@ -142,7 +120,14 @@ def classes(hint: object) -> tuple[type, ...]:
     return tuple(found)
 
 
-@_remembered
+@remembered
+def known_classes(hint: object) -> tuple[type, ...]:
+    """The classes an annotation names, though there may be others."""
+    found = (runtime_class(alternative) for alternative in alternatives(hint))
+    return tuple(cls for cls in found if cls is not None)
+
+
+@remembered
 def is_scalar(hint: object) -> bool:
     """Whether values of this annotation cannot be changed in place."""
     found = classes(hint)
@@ -154,7 +139,7 @@ def is_typed_dict(cls: type) -> bool:
     return issubclass(cls, dict) and hasattr(cls, "__total__")
 
 
-@_remembered
+@remembered
 def is_mapping(hint: object) -> bool | None:
     """Whether values are plain mappings; ``None`` if that is not known."""
     found = classes(hint)
@@ -166,7 +151,7 @@ def is_mapping(hint: object) -> bool | None:
     )
 
 
-@_remembered
+@remembered
 def is_sequence(hint: object) -> bool:
     """Whether values are plain sequences, whose slices are new ones."""
     found = classes(hint)
@@ -178,7 +163,7 @@ def is_sequence(hint: object) -> bool:
     )
 
 
-@_remembered
+@remembered
 def is_builtin(hint: object) -> bool:
     """Whether values are of classes whose methods are known by name."""
     found = classes(hint)
@@ -245,7 +230,7 @@ def is_user_class(cls: type) -> bool:
     return not is_library_module(cls.__module__)
 
 
-@_remembered
+@remembered
 def element(hint: object) -> object:
     """The annotation of what iterating over a value yields."""
     found = alternatives(hint)
@@ -260,7 +245,23 @@ def element(hint: object) -> object:
     return normal(args[0])
 
 
-@_remembered
+@remembered
+def key(hint: object) -> object:
+    """The annotation of what iterating over a mapping yields."""
+    found = alternatives(hint)
+    args = typing.get_args(found[0])
+    if len(found) == 1 and is_mapping(hint) and len(args) == 2:
+        return normal(args[0])
+    return str if any(is_typed_dict(cls) for cls in classes(hint)) else UNKNOWN
+
+
+@remembered
+def inserts(hint: object) -> bool:
+    """Whether looking for a key that is missing may add it."""
+    return any(issubclass(cls, collections.defaultdict) for cls in known_classes(hint))
+
+
+@remembered
 def item(hint: object, key: str | None) -> object:
     """The annotation of ``value[key]``; ``None`` stands for a key that is not known."""
     found = alternatives(hint)
@@ -275,117 +276,3 @@ def item(hint: object, key: str | None) -> object:
     if issubclass(cls, Mapping):
         return normal(args[1]) if len(args) == 2 else UNKNOWN
     return element(hint)
-
-
-def lineage(cls: type) -> tuple[type, ...] | None:
-    """A class and all its known subclasses, or ``None`` if they are too many."""
-    found = [cls]
-    for known in found:
-        if len(found) > _MAX_SUBCLASSES:
-            return None
-        kin: list[type] = type.__subclasses__(known)
-        # The engine's own subclasses stand in for the state; they do what it does.
-        found.extend(c for c in kin if c not in found and _STAND_IN not in c.__dict__)
-    return tuple(found)
-
-
-def static(cls: type, name: str) -> object:
-    """``cls.name`` without running any code; ``UNKNOWN`` if there is none."""
-    for base in cls.__mro__:
-        if name in base.__dict__:
-            return base.__dict__[name]
-    return UNKNOWN
-
-
-@_remembered
-def member(hint: object, name: str) -> Member:
-    """What ``value.name`` is for values of this annotation."""
-    found = [_member(cls, name) for cls in classes(hint)]
-    if not found:
-        return Member("unknown")
-    kinds = {m.kind for m in found}
-    if len(kinds) > 1:
-        return Member("unknown")
-    hints = {m.hint for m in found}
-    return Member(
-        found[0].kind,
-        found[0].hint if len(hints) == 1 else UNKNOWN,
-        tuple(code for m in found for code in m.code),
-    )
-
-
-def _member(cls: type, name: str) -> Member:
-    own = fields(cls)
-    if own is not None and is_typed_dict(cls):
-        own = None
-    family = lineage(cls)
-    if not is_user_class(cls):
-        # Subclasses of library classes are too many to follow, and seldom matter.
-        if own is not None and name in own:
-            return Member("field", own[name])
-        return Member("library")
-    if family is None:
-        return Member("unknown")
-    attributes = [static(c, name) for c in family]
-    if own is not None and name in own:
-        plain = not any(_computes(a) for a in attributes) and not _intercepts(family)
-        return Member("field", own[name]) if plain else Member("unknown")
-    known = tuple({id(a): a for a in attributes if a is not UNKNOWN}.values())
-    if not known or _intercepts(family):
-        return Member("unknown")
-    if all(isinstance(a, (property, functools.cached_property)) for a in known):
-        return Member("property", code=known)
-    if all(isinstance(a, (types.FunctionType, staticmethod, classmethod)) for a in known):
-        owners = [c for c in cls.__mro__ if name in c.__dict__]
-        if owners and is_library_module(owners[0].__module__) and len(known) == 1:
-            return Member("library")
-        return Member("method", code=known)
-    return Member("unknown")
-
-
-def _computes(attribute: object) -> bool:
-    """Whether a class attribute turns access to a field into a call."""
-    if attribute is UNKNOWN or isinstance(attribute, types.MemberDescriptorType):
-        return False
-    return hasattr(type(attribute), "__get__")
-
-
-def _intercepts(family: tuple[type, ...]) -> bool:
-    """Whether user code sees every attribute access of a class."""
-    return any(
-        name in base.__dict__ and is_user_class(base)
-        for cls in family
-        for base in cls.__mro__
-        for name in ("__getattribute__", "__getattr__")
-    )
-
-
-@_remembered
-def lacks(hint: object, name: str) -> bool:
-    """Whether no value of this annotation has such an attribute, as far as is known.
-
-    Code that uses it all the same expects something else, such as a mapping.
-    """
-    for cls in classes(hint):
-        family = lineage(cls)
-        if family is None or _intercepts(family):
-            return False
-        if name in (fields(cls) or ()) or any(static(c, name) is not UNKNOWN for c in family):
-            return False
-    return True
-
-
-@_remembered
-def setter_is_plain(hint: object, name: str) -> bool:
-    """Whether ``value.name = x`` changes that one field and nothing else."""
-    found = classes(hint)
-    if not found or member(hint, name).kind != "field":
-        return False
-    for cls in found:
-        for kin in lineage(cls) or ():
-            config = getattr(kin, "model_config", None)
-            if isinstance(config, Mapping) and config.get("validate_assignment"):
-                return False
-            if any("__setattr__" in b.__dict__ and is_user_class(b) for b in kin.__mro__):
-                return False
-    return True

@@ -144,6 +144,7 @@ def _loop(
     machine: Machine,
     frame: Frame,
     head: Callable[[], None],
+    last: Callable[[], None],
     body: list[ast.stmt],
     orelse: list[ast.stmt],
 ) -> None:
@@ -166,8 +167,9 @@ def _loop(
         entry = after
     else:
         raise GiveUp("a loop does not settle")
+    # What a loop that runs out leaves behind, its target unbound if it never ran.
     frame.env, frame.dead = dict(entry), False
-    head()
+    last()
     block(machine, frame, orelse)
     ends = list(jumps.breaks)
     if not frame.dead:
@@ -177,20 +179,19 @@ def _loop(
 
 def _for(machine: Machine, frame: Frame, node: ast.For | ast.AsyncFor) -> None:
     source = evaluate(machine, frame, node.iter)
-    before = dict(frame.env)
 
     def head() -> None:
         each = elements(machine, source, node.iter)
         bind(machine, frame, node.target, each)
 
-    _loop(machine, frame, head, node.body, node.orelse)
-    if not frame.dead:
-        # The loop may not have run at all: its target keeps its old value.
-        frame.env = merge(frame.env, before)
+    _loop(machine, frame, head, lambda: None, node.body, node.orelse)
 
 
 def _while(machine: Machine, frame: Frame, node: ast.While) -> None:
-    _loop(machine, frame, lambda: test(machine, frame, node.test), node.body, node.orelse)
+    def head() -> None:
+        test(machine, frame, node.test)
+
+    _loop(machine, frame, head, head, node.body, node.orelse)
 
 
 def _break(machine: Machine, frame: Frame, node: ast.Break) -> None:

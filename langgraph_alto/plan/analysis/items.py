@@ -34,6 +34,7 @@ _MAX_REAL_ITEMS = 64
 def get_item(machine: Machine, base: Value, key: Value, node: ast.AST) -> Value:
     """``base[key]``."""
     found = run_special(machine, base, "__getitem__", [key], node)
+    found |= run_special(machine, base, "__missing__", [key], node)
     names = strings(key)
     for atom in base:
         if isinstance(atom, Ref):
@@ -53,6 +54,8 @@ def get_item(machine: Machine, base: Value, key: Value, node: ast.AST) -> Value:
 
 def _ref_item(machine: Machine, ref: Ref, names: frozenset[str] | None) -> Value:
     root = not ref.path and ref.exact
+    if hints.inserts(ref.hint):
+        change(machine, ref, "looking for a missing key in a defaultdict adds it")
     if names is None:
         if root:
             machine.rec.read((), "a key of the state is not a constant")
@@ -190,7 +193,7 @@ def elements(machine: Machine, base: Value, node: ast.AST) -> Value:
             plain = hints.is_scalar(atom.hint) or hints.is_mapping(atom.hint)
             if plain or not hints.is_sequence(atom.hint):
                 machine.read(one(atom), lambda: "the code iterates over the whole state")
-            found |= PLAIN if plain else element(machine, atom)
+            found |= inner(machine, atom, hints.key(atom.hint)) if plain else element(machine, atom)
         elif isinstance(atom, Alloc):
             cell = machine.cell(atom)
             if cell.kind in ("dict", "state"):

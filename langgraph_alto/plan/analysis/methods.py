@@ -6,7 +6,7 @@ import ast
 import functools
 import types
 
-from langgraph_alto.plan.analysis import hints, runnables
+from langgraph_alto.plan.analysis import hints, members, runnables
 from langgraph_alto.plan.analysis.attributes import DICT_METHODS, get_attribute
 from langgraph_alto.plan.analysis.catalogue import (
     ADDING,
@@ -91,11 +91,11 @@ def _formatted(receiver: Const | Plain, name: str, args: Args) -> Value:
 
 
 def _on_state(machine: Machine, ref: Ref, name: str, args: Args, node: ast.AST) -> Value:
-    found = hints.member(ref.hint, name)
+    found = members.member(ref.hint, name)
     if found.kind == "method":
         return _follow(machine, ref, found.code, name, args, node)
     usual = name in DICT_METHODS or name.startswith("__")
-    if hints.is_mapping(ref.hint) or (usual and hints.lacks(ref.hint, name)):
+    if usual and (hints.is_mapping(ref.hint) or members.lacks(ref.hint, name)):
         return _on_state_dict(machine, ref, name, args, node)
     if found.kind == "field":
         value = get_attribute(machine, one(ref), name, node)
@@ -181,7 +181,8 @@ def _follow(
         function = attribute.__func__ if isinstance(attribute, classmethod) else attribute
         bound = OPAQUE if isinstance(attribute, classmethod) else one(receiver)
         if isinstance(function, types.FunctionType) and is_library_code(function):
-            found |= _by_name(machine, receiver, name, args, node, library=True)
+            told = members.is_told(function.__module__ or "")
+            found |= _by_name(machine, receiver, name, args, node, library=told)
             continue
         full = Args([bound, *args.pos], args.star, args.kw, args.kwstar)
         found |= machine.apply(machine, wrap(function), full, node)
@@ -189,10 +190,21 @@ def _follow(
 
 
 def _on_ref(machine: Machine, ref: Ref, name: str, args: Args, node: ast.AST) -> Value:
-    found = hints.member(ref.hint, name)
+    if not members.fits(ref.hint, name):
+        ref = Ref(ref.path, ref.exact)
+    found = members.member(ref.hint, name)
     if found.kind == "method":
         return _follow(machine, ref, found.code, name, args, node)
     return _by_name(machine, ref, name, args, node, library=found.kind == "library")
+
+
+def call_kept(machine: Machine, ref: Ref, args: Args, node: ast.AST) -> Value:
+    """Call an object of the state."""
+    found = members.member(ref.hint, "__call__")
+    if found.kind == "method":
+        return _follow(machine, ref, found.code, "__call__", args, node)
+    machine.mutate(one(ref), "calling it may change it", certain=False)
+    return call_unseen(machine, args, "a callable kept in the state", node, user=True)
 
 
 def call_unbound(machine: Machine, name: str, args: Args, node: ast.AST) -> Value:
@@ -314,7 +326,7 @@ def _on_instance(
     stored = cell.fields.get(name)
     if stored is not None:
         return machine.apply(machine, stored, args, node)
-    attribute = UNKNOWN if cell.cls is None else hints.static(cell.cls, name)
+    attribute = UNKNOWN if cell.cls is None else members.static(cell.cls, name)
     if isinstance(attribute, (types.FunctionType, staticmethod, classmethod)):
         return _follow(machine, atom, (attribute,), name, args, node)
     if cell.rest and name in MUTATORS:
@@ -332,7 +344,7 @@ def _on_real(machine: Machine, obj: object, name: str, args: Args, node: ast.AST
     stored = machine.kept_real(obj, name)
     if stored:
         machine.apply(machine, stored, args, node)
-    own = hints.static(type(obj), name)
+    own = members.static(type(obj), name)
     followed = isinstance(own, types.FunctionType) and not is_library_code(own)
     if not followed and runnables.is_runnable(obj) and name in runnables.RUN:
         found = runnables.run(machine, obj, args.get(0, "input"), node)
@@ -340,7 +352,7 @@ def _on_real(machine: Machine, obj: object, name: str, args: Args, node: ast.AST
         call_unseen(machine, rest, f".{name}", node, user=False)
         return machine.opaque(node) if name in runnables.MANY else found
     cls = obj if isinstance(obj, type) else type(obj)
-    attribute = hints.static(cls, name)
+    attribute = members.static(cls, name)
     receiver = Obj(obj)
     if isinstance(attribute, classmethod):
         function = attribute.__func__

@@ -7,7 +7,7 @@ import functools
 import types
 from collections.abc import Callable
 
-from langgraph_alto.plan.analysis import hints
+from langgraph_alto.plan.analysis import hints, members
 from langgraph_alto.plan.analysis.catalogue import MUTATORS
 from langgraph_alto.plan.analysis.dunders import observe
 from langgraph_alto.plan.analysis.machine import Machine, wrap
@@ -39,10 +39,7 @@ def child(machine: Machine, ref: Ref, name: str, hint: object) -> Value:
 
 def inner(machine: Machine, ref: Ref, hint: object = UNKNOWN) -> Value:
     """Some object somewhere below a state object."""
-    if ref.path:
-        machine.rec.touched.add(ref.path)
-    else:
-        machine.rec.read((), "a key of the state is not known before the run")
+    machine.rec.read(ref.path, "a key of the state is not known before the run")
     return one(Ref(ref.path, False, hint)) | machine.kept_below(ref.path)
 
 
@@ -87,6 +84,7 @@ def escape(machine: Machine, value: Value, why: Callable[[], str]) -> None:
     for atom in machine.reachable(value):
         if isinstance(atom, Ref):
             machine.rec.read(atom.path, "" if atom.path else why())
+            observe(machine, atom, cell_node())
         elif isinstance(atom, Func) or (isinstance(atom, Method) and may_change(atom)):
             machine.call_escaped(atom, OPAQUE, cell_node())
         elif isinstance(atom, Alloc):
@@ -102,7 +100,7 @@ def may_change(method: Method) -> bool:
         return True
     receiver = method.receiver
     if isinstance(receiver, Ref):
-        return hints.member(receiver.hint, method.name).kind == "method"
+        return members.member(receiver.hint, method.name).kind == "method"
     return isinstance(receiver, (Alloc, Super, Obj))
 
 

@@ -10,7 +10,7 @@ import ast
 import functools
 import types
 
-from langgraph_alto.plan.analysis import hints
+from langgraph_alto.plan.analysis import members
 from langgraph_alto.plan.analysis.items import elements, get_item
 from langgraph_alto.plan.analysis.machine import Machine, wrap
 from langgraph_alto.plan.analysis.reach import escape
@@ -144,7 +144,7 @@ def wrap_one(obj: object) -> Value:
 
 def _own_method(obj: object, name: str) -> object:
     """A method that the user's own class of runnables defines."""
-    method = hints.static(type(obj), name)
+    method = members.static(type(obj), name)
     if isinstance(method, types.FunctionType) and not is_library_code(method):
         return method
     return None
@@ -183,7 +183,7 @@ def _injectable(func: object) -> tuple[str, ...]:
     if isinstance(func, types.MethodType):
         func = func.__func__
     if not isinstance(func, types.FunctionType):
-        call_method = hints.static(type(func), "__call__")
+        call_method = members.static(type(func), "__call__")
         if not isinstance(call_method, types.FunctionType):
             return ()
         func = call_method

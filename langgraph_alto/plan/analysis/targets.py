@@ -9,7 +9,7 @@ import types
 import typing
 from dataclasses import dataclass, replace
 
-from langgraph_alto.plan.analysis import hints, runnables
+from langgraph_alto.plan.analysis import hints, members, runnables
 from langgraph_alto.plan.analysis.calls import apply
 from langgraph_alto.plan.analysis.machine import GiveUp, Machine, wrap
 from langgraph_alto.plan.analysis.reach import cell_node, escape
@@ -218,7 +218,7 @@ def _plain_function(target: object) -> types.FunctionType | None:
         target = target.__func__
     if isinstance(target, types.FunctionType):
         return target
-    call = hints.static(type(target), "__call__")
+    call = members.static(type(target), "__call__")
     return call if isinstance(call, types.FunctionType) else None
 
 

@@ -6,7 +6,7 @@ import ast
 import functools
 import types
 
-from langgraph_alto.plan.analysis import hints
+from langgraph_alto.plan.analysis import members
 from langgraph_alto.plan.analysis.catalogue import ARGUMENT_MUTATORS, SHARING
 from langgraph_alto.plan.analysis.dunders import defined
 from langgraph_alto.plan.analysis.items import elements
@@ -152,10 +152,10 @@ def is_callback(atom: Atom) -> bool:
         return not is_library_code(obj)
     if isinstance(obj, type):
         return not is_library_module(obj.__module__)
-    call = hints.static(type(obj), "__call__")
+    call = members.static(type(obj), "__call__")
     if isinstance(call, types.FunctionType) and not is_library_code(call):
         return True
-    return isinstance(obj, functools.partial) or hints.static(type(obj), "invoke") is not UNKNOWN
+    return isinstance(obj, functools.partial) or members.static(type(obj), "invoke") is not UNKNOWN
 
 
 def callbacks(machine: Machine, passed: Value, node: ast.AST) -> None:

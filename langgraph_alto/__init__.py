@@ -6,6 +6,7 @@ it waits for what the data needs, not for the slowest task of every superstep.
 
 from langgraph_alto.ancestry import Ancestry, Frame, ancestry
 from langgraph_alto.graph import AltoGraph
+from langgraph_alto.infer import ainfer, infer
 from langgraph_alto.plan.effects import Effects
 from langgraph_alto.wrap import UnsupportedLangGraphWarning, install, uninstall, wrap
 
@@ -18,7 +19,9 @@ __all__ = [
     "Frame",
     "UnsupportedLangGraphWarning",
     "__version__",
+    "ainfer",
     "ancestry",
+    "infer",
     "install",
     "uninstall",
     "wrap",

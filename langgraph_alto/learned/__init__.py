@@ -1,0 +1,1 @@
+"""Effects learned from runs: what nodes were seen to do, where analysis cannot tell."""

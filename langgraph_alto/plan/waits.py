@@ -1,0 +1,368 @@
+"""What waits for what at an earlier superstep, and why.
+
+A wait that the data need is a :class:`~langgraph_alto.plan.plan.Dependency`: one
+node is known to write what the other is known to read. A wait for want of
+knowledge is a :class:`~langgraph_alto.plan.plan.Barrier`: one of them *may*.
+Only pairs count that can be at work at the same time
+(:mod:`langgraph_alto.plan.order`); along a chain nothing waits for a barrier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
+
+from langgraph.constants import START
+
+from langgraph_alto.plan.bits import bits
+from langgraph_alto.plan.effects import Doubt, Path
+from langgraph_alto.plan.masks import Masks
+from langgraph_alto.plan.order import Order, order
+from langgraph_alto.plan.plan import Barrier, Given
+from langgraph_alto.plan.stages import Stage, overlap, roots
+from langgraph_alto.plan.words import because, dotted, listed, shown
+
+How = Literal["edge", "packet", "router"]
+"""What waits: a task that an edge starts, one on a packet, or a node's routers."""
+
+
+class Unknown(NamedTuple):
+    """A fact of a node that is not known and could be declared."""
+
+    node: str
+    fact: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a node waits for another.
+
+    Args:
+        keys: The keys it is about.
+        text: In words.
+        unknown: What to declare; empty when the data need the wait.
+        doubts: Why that is not known.
+        needed: Whether the data need it.
+    """
+
+    keys: tuple[str, ...]
+    text: str
+    unknown: tuple[Unknown, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
+    needed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """That a node waits for another, with every reason it has."""
+
+    node: str
+    earlier: str
+    how: How
+    reasons: tuple[Reason, ...]
+
+    @property
+    def needed(self) -> bool:
+        """Whether the data need it, whatever else is not known."""
+        return any(reason.needed for reason in self.reasons)
+
+
+def ordered_by(given: Given, masks: Masks) -> Order:
+    """The order of the graph's nodes under these facts."""
+    return order(masks, [(masks.mask(of), masks.index[target]) for _, target, of in given.joins])
+
+
+# -- one node for another -------------------------------------------------------
+
+
+def pair_waits(given: Given, masks: Masks, when: Order, later: int) -> Iterable[Wait]:
+    """The waits of one node for nodes at earlier supersteps."""
+    stage = masks.stages[later]
+    if stage.name == START or stage.barrier is not None:
+        return
+    seen = _Views(masks, stage)
+    for place in bits(when.waits(later)):
+        earlier = masks.stages[place]
+        if earlier.name == START:
+            continue
+        for how, view in seen.views:
+            reasons = tuple(_reasons(given, stage, view, earlier, how))
+            if reasons:
+                yield Wait(stage.name, earlier.name, how, reasons)
+
+
+class _Views:
+    """What counts as read and changed in each way that a node is started."""
+
+    def __init__(self, masks: Masks, stage: Stage) -> None:
+        self.views: list[tuple[How, Stage]] = []
+        by_packet = any(
+            stage.name in (route.sends_to or ()) and not route.guessed
+            for other in masks.stages
+            for route in other.routes
+        )
+        place = masks.index[stage.name]
+        by_edge = not by_packet or any(
+            masks.successors[at] & ~masks.sends[at] & 1 << place or stage.name in other.edges
+            for at, other in enumerate(masks.stages)
+        )
+        if by_edge or any(join.target == place for join in masks.joins):
+            self.views.append(("edge", stage))
+        if by_packet:
+            self.views.append(("packet", replace(stage, reads=frozenset())))
+        if stage.routes:
+            read = frozenset[str]().union(*(route.reads for route in stage.routes))
+            router = Stage(
+                stage.name, inputs=read, reads=roots(read), writes=frozenset(), mutates=frozenset()
+            )
+            self.views.append(("router", router))
+
+
+def _reasons(given: Given, later: Stage, view: Stage, earlier: Stage, how: How) -> Iterable[Reason]:
+    who = f"the router of {shown(later.name)}" if how == "router" else shown(later.name)
+    yield from _writes_read(given, later, view, earlier, how, who)
+    yield from _changes_read(later, view, earlier, how, who)
+    yield from _changes_shared(given, view, earlier, how, who)
+    if view.uses_store and earlier.uses_store:
+        yield Reason((), f"both {who} and {shown(earlier.name)} may use the store")
+    if earlier.leads_to is None and (how == "edge" or view.read_keys or view.mutates):
+        doubts = _doubts(earlier, "goto")
+        yield Reason(
+            (),
+            f"{shown(earlier.name)} may lead to any node{_why(doubts)}",
+            (Unknown(earlier.name, "goto"),),
+            doubts,
+        )
+
+
+def _writes_read(
+    given: Given, later: Stage, view: Stage, earlier: Stage, how: How, who: str
+) -> Iterable[Reason]:
+    """Read after write."""
+    reads = view.read_keys & frozenset(given.keys)
+    meets = reads if earlier.writes is None else reads & earlier.writes
+    if not meets:
+        return
+    vague = how == "edge" and reads_unknown(later)
+    known = later.least_reads if vague else reads
+    sure = known & (earlier.least_writes if earlier.writes is None else earlier.writes)
+    name = shown(earlier.name)
+    if sure:
+        keys = tuple(sorted(sure))
+        yield Reason(keys, f"{who} reads {_keys(keys)}, which {name} may write", needed=True)
+        return
+    keys = tuple(sorted(meets))
+    unknown: list[Unknown] = []
+    doubts: tuple[Doubt, ...] = ()
+    texts = []
+    if earlier.writes is None:
+        unknown.append(Unknown(earlier.name, "writes"))
+        doubts += (of := _doubts(earlier, "writes"))
+        texts.append(f"{name} may write any key, so also {_keys(keys)}{_why(of)}")
+    if vague and later.whole_input:
+        texts.append(
+            f"{who} is given its input as a whole"
+            + ("" if earlier.writes is None else f", with {_keys(keys)}, which {name} may write")
+        )
+    elif vague:
+        unknown.append(Unknown(later.name, "reads"))
+        doubts += (of := _doubts(later, "reads"))
+        texts.append(
+            f"{who} may read all of its input"
+            + ("" if earlier.writes is None else f", with {_keys(keys)}, which {name} may write")
+            + _why(of)
+        )
+    yield Reason(keys, "; and ".join(texts), tuple(unknown), doubts)
+
+
+def _changes_read(
+    later: Stage, view: Stage, earlier: Stage, how: How, who: str
+) -> Iterable[Reason]:
+    """A read of what an unfinished task changes in place."""
+    on_packet = how == "packet" and earlier.mutates != frozenset()
+    if not on_packet and not overlap(view.reads, earlier.mutates):
+        return
+    name = shown(earlier.name)
+    doubts = _doubts(earlier, "mutates")
+    if earlier.mutates is None and earlier.barrier is None:
+        text = f"{name} changes what it is sent in place, which may be any object of the state"
+        yield Reason((), text, needed=True)
+    elif earlier.mutates is None:
+        sure = overlap(view.reads, earlier.least_mutates or frozenset())
+        yield Reason(
+            (),
+            f"{name} may change any of its input in place{_why(doubts)}",
+            () if sure else (Unknown(earlier.name, "mutates"),),
+            doubts,
+            needed=sure,
+        )
+    else:
+        vague = how == "edge" and reads_unknown(later) and not later.whole_input
+        keys = dotted(earlier.mutates)
+        yield Reason(
+            keys,
+            f"{name} changes {_keys(keys)} in place, which {who} {'may read' if vague else 'reads'}"
+            if how != "packet"
+            else f"{name} changes {_keys(keys)} in place, which a packet may hold",
+            (Unknown(later.name, "reads"),) if vague else (),
+            _doubts(later, "reads") if vague else doubts,
+            needed=not vague and not doubts,
+        )
+
+
+def _changes_shared(
+    given: Given, view: Stage, earlier: Stage, how: How, who: str
+) -> Iterable[Reason]:
+    """A change in place of what an unfinished task reads, writes or changes."""
+    if view.mutates == frozenset() or how == "router":
+        return
+    name = shown(earlier.name)
+    what = "what it is sent" if view.mutates is None else _keys(dotted(view.mutates))
+    if how == "packet":
+        doubts = _doubts(view, "mutates")
+        yield Reason((), f"{who} changes {what} in place, which others may hold", (), doubts, True)
+        return
+    writes = None if earlier.writes is None else roots(earlier.writes)
+    sides: tuple[tuple[str, str, frozenset[Path] | None, bool], ...] = (
+        ("reads", "read", earlier.reads, reads_unknown(earlier)),
+        ("writes", "write", writes, writes is None),
+        ("mutates", "change", earlier.mutates, earlier.mutates is None),
+    )
+    for fact, verb, paths, vague in sides:
+        if overlap(view.mutates, paths):
+            doubts = _doubts(earlier, fact) if vague else ()
+            yield Reason(
+                () if view.mutates is None else dotted(view.mutates),
+                f"{who} changes {what} in place, which {name} may {verb}{_why(doubts)}",
+                (Unknown(earlier.name, fact),) if vague and doubts else (),
+                doubts,
+                needed=not vague,
+            )
+
+
+def reads_unknown(stage: Stage) -> bool:
+    """Whether a node counts as reading all of its input for want of anything better."""
+    return stage.reads == roots(stage.inputs) and bool(stage.whole_input or _doubts(stage, "reads"))
+
+
+def _doubts(stage: Stage, fact: str) -> tuple[Doubt, ...]:
+    return tuple(doubt for doubt in stage.doubts if doubt.fact == fact)
+
+
+def _why(doubts: tuple[Doubt, ...]) -> str:
+    return f": {because(doubts[0])}" if doubts else ""
+
+
+def _keys(keys: tuple[str, ...]) -> str:
+    few = [repr(shown(key)) for key in keys[:4]]
+    more = len(keys) - len(few)
+    return listed([*few, f"{more} more"] if more else few)
+
+
+# -- one node for everything ------------------------------------------------------
+
+
+def alone_waits(given: Given, masks: Masks, when: Order, place: int) -> Iterable[Barrier]:
+    """Why a node waits for all of the supersteps before it, if it does."""
+    stage = masks.stages[place]
+    name = shown(stage.name)
+    bit = 1 << place
+    if stage.name == START:
+        return
+    holds = any(when.waits(later) & bit for later in range(len(masks.stages)))
+    if stage.interrupts and holds:
+        yield Barrier(
+            stage.name,
+            None,
+            (),
+            f"nothing of later supersteps runs ahead while {name} is unfinished: "
+            "it may call interrupt()",
+            instead="nothing lifts it: the run may stop there",
+        )
+    for stops, word in ((given.stops_before, "before"), (given.stops_after, "after")):
+        if stops & bit and holds:
+            yield Barrier(
+                stage.name,
+                None,
+                (),
+                f"nothing runs ahead past {name}: the graph is set to interrupt {word} it",
+                instead=f"compile it without interrupt_{word}",
+            )
+    if not when.waits(place):
+        return
+    if stage.barrier is not None and not stage.interrupts:
+        doubts = _doubts(stage, "mutates") if stage.mutates is None else ()
+        text = stage.barrier if not doubts else f"it may change its input in place{_why(doubts)}"
+        yield Barrier(
+            stage.name,
+            None,
+            (),
+            f"{name} waits for its superstep: {text}",
+            doubts,
+            instead=_instead(stage.barrier),
+        )
+        return
+    if masks.deferred & bit:
+        yield Barrier(
+            stage.name,
+            None,
+            (),
+            f"{name} waits for everything else: it is deferred",
+            instead="add it without defer=True",
+        )
+    if given.watched and stage.mutates:
+        keys = dotted(stage.mutates)
+        yield Barrier(
+            stage.name,
+            None,
+            keys,
+            f"{name} waits for its superstep: it changes {_keys(keys)} in place, "
+            "which checkpoints of the supersteps before it would show",
+            instead="return a new value instead",
+        )
+    yield from _reducers(given, masks, when, place)
+
+
+def _instead(barrier: str) -> str:
+    if "declared ordered" in barrier:
+        return "it is declared so; leave it out of `ordered` if nothing outside depends on it"
+    return "nothing lifts it"
+
+
+def _reducers(given: Given, masks: Masks, when: Order, place: int) -> Iterable[Barrier]:
+    """Keys that can only be had once LangGraph has applied what is written to them."""
+    stage = masks.stages[place]
+    unsafe = frozenset(given.keys) - masks.safe_reducers
+    own = frozenset[str]().union(*(route.inputs for route in stage.routes)) & unsafe
+    if stage.writes is not None:
+        own &= stage.writes
+    last = when.latest[place]
+    written: set[str] = set()
+    for at, other in enumerate(masks.stages):
+        first = when.earliest[at]
+        if other.name != START and first is not None and (last is None or first < last):
+            written |= set(given.keys) if other.writes is None else other.writes
+    read = stage.read_keys.union(*(route.reads for route in stage.routes))
+    for key in sorted((read & unsafe & written) | own):
+        what = "the router of " if key in own else ""
+        yield Barrier(
+            stage.name,
+            None,
+            (key,),
+            f"{what}{shown(stage.name)} waits until LangGraph has applied what is written to "
+            f"{_keys((key,))}: its reducer may change its arguments in place, "
+            "so it is not tried on copies",
+            instead="let the reducer return a new value and leave its arguments alone",
+            router=key in own,
+        )
+    changed = frozenset(path[0] for path in stage.mutates or ())
+    for key in sorted((changed & written) - masks.kept - (read & unsafe)):
+        yield Barrier(
+            stage.name,
+            None,
+            (key,),
+            f"{shown(stage.name)} waits until LangGraph has applied what is written to "
+            f"{_keys((key,))}: it changes the value in place, and a copy of it would not do",
+            instead="return a new value instead of changing the old one",
+        )

@@ -36,11 +36,13 @@ class Options:
             only what is certain; ``"speculative"`` also what is likely.
         effects: Declarations by node name.
         ordered: Nodes that must run in their own superstep.
+        limits: How many tasks of a node may run at once in a run, by its name.
     """
 
     policy: Policy = "proven"
     effects: Mapping[str, Effects] = field(default_factory=dict)
     ordered: frozenset[str] = frozenset()
+    limits: Mapping[str, int] = field(default_factory=dict)
 
 
 if TYPE_CHECKING:
@@ -128,6 +130,7 @@ class Wrapped(_Base):
             self.step_timeout,
             Kinds(self.channels),
             states,
+            self.alto.limits,
         )
         return (
             _langgraph.rebind(
@@ -227,14 +230,17 @@ def unwrapped(graph: Pregel[Any, Any, Any, Any]) -> Pregel[Any, Any, Any, Any]:
 
 
 def options(
-    policy: str, effects: Mapping[str, Effects] | None, ordered: Collection[str]
+    policy: str,
+    effects: Mapping[str, Effects] | None = None,
+    ordered: Collection[str] = (),
+    limits: Mapping[str, int] | None = None,
 ) -> Options:
-    """Check the options of ``wrap``.
+    """Check the options of ``wrap``, as far as that takes no graph.
 
     Raises:
-        ValueError: ``policy`` is none of the three.
-        TypeError: ``effects`` holds something that is not ``Effects``, or
-            ``ordered`` is one string.
+        ValueError: ``policy`` is none of the three, or a limit is below 1.
+        TypeError: ``effects`` holds something that is not ``Effects``, ``ordered``
+            is one string, or ``limits`` is no mapping to whole numbers.
     """
     if policy not in POLICIES:
         raise ValueError(f"policy is {policy!r}; it must be one of {', '.join(POLICIES)}")
@@ -246,4 +252,19 @@ def options(
             )
     if isinstance(ordered, str):
         raise TypeError(f"ordered is the string {ordered!r}; give a collection of node names")
-    return Options(policy, dict(effects or {}), frozenset(ordered))
+    if limits is not None and not isinstance(limits, Mapping):
+        raise TypeError(
+            f"limits is a {type(limits).__name__}; give a mapping of node names to numbers, "
+            'such as {"node": 4}'
+        )
+    for name, limit in (limits or {}).items():
+        if isinstance(limit, bool) or not isinstance(limit, int):
+            raise TypeError(
+                f"limits[{name!r}] is {limit!r}; give a whole number of tasks, at least 1"
+            )
+        if limit < 1:
+            raise ValueError(
+                f"limits[{name!r}] is {limit}; it must be at least 1, or no task of "
+                f"{name!r} could ever run"
+            )
+    return Options(policy, dict(effects or {}), frozenset(ordered), dict(limits or {}))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar, overload
 
-from langgraph.graph import StateGraph
+from langgraph.graph import START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.pregel import Pregel
 
@@ -32,6 +32,7 @@ def wrap(
     policy: str = ...,
     effects: Mapping[str, Effects] | None = ...,
     ordered: Collection[str] = ...,
+    limits: Mapping[str, int] | None = ...,
 ) -> AltoGraph: ...
 
 
@@ -42,6 +43,7 @@ def wrap(
     policy: str = ...,
     effects: Mapping[str, Effects] | None = ...,
     ordered: Collection[str] = ...,
+    limits: Mapping[str, int] | None = ...,
 ) -> G: ...
 
 
@@ -51,6 +53,7 @@ def wrap(
     policy: str = "proven",
     effects: Mapping[str, Effects] | None = None,
     ordered: Collection[str] = (),
+    limits: Mapping[str, int] | None = None,
 ) -> Any:
     """Return a graph that computes what ``graph`` computes, sooner.
 
@@ -70,20 +73,27 @@ def wrap(
             their functions cannot tell.
         ordered: Names of nodes that must run in their own superstep, because
             the world outside can see when they run.
+        limits: How many tasks of a node may run at once, by node name, beside
+            ``max_concurrency`` and under any policy. Each counts what runs ahead
+            and what runs in its turn together. A limit is for one run of the
+            graph, as ``max_concurrency`` is: two runs at once have two, and each
+            run of a subgraph has its own. A task that waits for its node's limit
+            keeps no place of ``max_concurrency`` and nobody else waiting.
 
     Returns:
         The wrapped graph.
 
     Raises:
-        TypeError: ``graph`` is nothing that can be wrapped.
-        ValueError: ``policy`` is unknown, or a declaration names a node that
-            the graph does not have.
+        TypeError: ``graph`` is nothing that can be wrapped, or an option is of
+            the wrong type.
+        ValueError: ``policy`` is unknown, a limit is below 1, or a declaration
+            names a node that the graph does not have.
 
     Warns:
         UnsupportedLangGraphWarning: The installed LangGraph is not one that the
             engine knows; the graph runs on LangGraph's own schedule.
     """
-    chosen = options(policy, effects, ordered)
+    chosen = options(policy, effects, ordered, limits)
     if isinstance(graph, StateGraph):
         graph = _compile(graph)
     if not isinstance(graph, Pregel):
@@ -91,6 +101,13 @@ def wrap(
             f"cannot wrap a {type(graph).__name__}; give a StateGraph, a compiled graph, "
             "an agent or an @entrypoint"
         )
+    known = set(graph.nodes) - {START}
+    for name in chosen.limits:
+        if name not in known:
+            raise ValueError(
+                f"limits names the node {name!r}, which the graph does not have; "
+                f"its nodes are {', '.join(sorted(known))}"
+            )
     _warn()
     return _wrapped(graph, chosen)
 
@@ -225,7 +242,7 @@ def install(*, policy: str = "proven") -> Installed:
             graph = builder.compile()  # wrapped
         ```
     """
-    chosen = options(policy, None, ())
+    chosen = options(policy)
     _warn()
     return _install(chosen)
 

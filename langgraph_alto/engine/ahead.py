@@ -253,8 +253,24 @@ class Ahead:
         self.predictor.forget()
 
     def priority(self, run: Run) -> Priority:
-        """Behind the superstep's own tasks; the deepest first, and of those the oldest."""
-        return (1, -run.task.ancestry.depth, -run.task.step)
+        """Behind the superstep's own tasks; the deepest first, and of those the oldest.
+
+        So what has come furthest is finished before more is begun: of sixteen
+        documents in their sentences, the first is complete long before the last
+        one's sentences are looked at. Of two at the same depth the older is the
+        one whose ancestry comes first, frame by frame: document 0 before document
+        1. Of two with the same ancestry, the one of the later superstep goes first.
+
+        Nobody starves. A superstep does not end before all of its own tasks have
+        been served, before anything that runs ahead; and it ends, as they are
+        finitely many. Then the next one's are its own, whatever their ancestry:
+        whoever was passed over goes first when its superstep comes, at the latest.
+        Among equals the first comer is served first.
+        """
+        task = run.task
+        ancestry = task.ancestry
+        age = tuple([(frame.scope, frame.index) for frame in ancestry.frames()])
+        return (1, -ancestry.depth, age, -task.step)
 
     def launch(self, run: Run) -> None:
         """Start a run; the shells do it."""

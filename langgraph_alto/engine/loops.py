@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from langgraph_alto._langgraph import (
@@ -29,6 +29,7 @@ from langgraph_alto.ancestry import KEY, ROOT
 from langgraph_alto.engine.channels import Channels, Kinds, apply_to_channels
 from langgraph_alto.engine.collector import WIDE, collector_paused, set_aside, take_back
 from langgraph_alto.engine.lineage import Lineage
+from langgraph_alto.engine.pool import Pool
 from langgraph_alto.engine.slots import Slots
 from langgraph_alto.engine.tasks import TaskAhead
 from langgraph_alto.engine.threads import ThreadAhead
@@ -46,6 +47,7 @@ class Engine:
         step_timeout: The graph's limit for one superstep, in seconds.
         kinds: Which of the graph's channels a superstep may have to visit.
         states: Whether it is a state graph, whose triggers are of known kinds.
+        limits: How many tasks of a node may run at once in a run, by its name.
     """
 
     policy: Policy
@@ -53,6 +55,7 @@ class Engine:
     step_timeout: float | None
     kinds: Kinds
     states: bool
+    limits: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def nests(self) -> bool:
@@ -87,12 +90,15 @@ class _Loop(_Base):
 
     ahead: TaskAhead | ThreadAhead | None
     lineage: Lineage | None
+    limiter: Slots | Pool | None
+    """What tasks of nodes with a limit pass through; only where some node has one."""
 
     def __init__(self, *args: Any, engine: Engine, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.engine = engine
         self.ahead = None
         self.lineage = self._lineage()
+        self.limiter = None
         self._wrote: set[str] | None = None
         self._set_aside = False
         self._write_lock = threading.RLock()
@@ -187,18 +193,24 @@ class SyncLoop(_Loop, SyncPregelLoop):
     def __enter__(self) -> SyncLoop:
         super().__enter__()
         self.channels = Channels(self.channels, self.engine.kinds)
+        if self.engine.limits:
+            self.limiter = self._pool()
+            self.stack.callback(self.limiter.close)
         return self
 
     def __exit__(self, *exc: Any) -> bool | None:
         self._take_back()
         return super().__exit__(*exc)
 
-    def _run_ahead(self) -> ThreadAhead:
+    def _pool(self) -> Pool:
         executor: Any = self.submit.__self__  # type: ignore[attr-defined]
+        return Pool(executor.executor._max_workers, limits=self.engine.limits)
+
+    def _run_ahead(self) -> ThreadAhead:
         ahead = ThreadAhead(
             self,
             self.engine.masks(),
-            limit=executor.executor._max_workers,
+            pool=self.limiter if isinstance(self.limiter, Pool) else self._pool(),
             speculative=self.engine.policy == "speculative",
             unwatched=self._unwatched,
         )
@@ -216,6 +228,8 @@ class AsyncLoop(_Loop, AsyncPregelLoop):
     async def __aenter__(self) -> AsyncLoop:
         await super().__aenter__()
         self.channels = Channels(self.channels, self.engine.kinds)
+        if self.engine.limits:
+            self.limiter = self._slots()
         return self
 
     async def __aexit__(self, *exc: Any) -> bool | None:
@@ -230,17 +244,22 @@ class AsyncLoop(_Loop, AsyncPregelLoop):
             await left.__aexit__(type(cancelled), cancelled, cancelled.__traceback__)
             raise
 
-    def _run_ahead(self) -> TaskAhead:
+    def _slots(self) -> Slots | None:
+        """The run's bound and limits, in place of the executor's semaphore."""
         executor: Any = self.submit.__self__  # type: ignore[attr-defined]
-        slots: Slots | None = None
-        if executor.semaphore is not None:
-            slots = executor.semaphore = Slots(self.config.get("max_concurrency") or 1)
+        limits = self.engine.limits
+        if executor.semaphore is None:
+            return Slots(None, limits) if limits else None
+        slots = executor.semaphore = Slots(self.config.get("max_concurrency") or 1, limits)
+        return slots
+
+    def _run_ahead(self) -> TaskAhead:
         ahead = TaskAhead(
             self,
             self.engine.masks(),
             speculative=self.engine.policy == "speculative",
             unwatched=self._unwatched,
-            slots=slots,
+            slots=self.limiter if isinstance(self.limiter, Slots) else self._slots(),
         )
         self.stack.push_async_callback(self._aclose, ahead)
         return ahead

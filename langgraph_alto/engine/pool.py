@@ -46,9 +46,7 @@ class Pool:
         self._idle = 0
         self._closed = False
 
-    def submit(
-        self, priority: Priority, call: Callable[[], Any], node: str = ""
-    ) -> Future[Any]:
+    def submit(self, priority: Priority, call: Callable[[], Any], node: str = "") -> Future[Any]:
         """Queue a call.
 
         Args:

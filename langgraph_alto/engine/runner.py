@@ -36,8 +36,10 @@ from langgraph_alto._langgraph import (
     run_with_retry,
 )
 from langgraph_alto.engine.ahead import Ahead
+from langgraph_alto.engine.pool import Pool
+from langgraph_alto.engine.slots import Slots, ungated, within
 from langgraph_alto.engine.tasks import TaskAhead
-from langgraph_alto.engine.threads import ThreadAhead
+from langgraph_alto.engine.threads import ThreadAhead, ordinary
 
 BATCH = 64
 """How many tasks of a wide superstep are started between two turns of the event loop."""
@@ -92,6 +94,7 @@ class Runner(PregelRunner):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.ahead: Ahead | None = None
+        self.limiter: Slots | Pool | None = None
         self._commit = weakref.WeakMethod(self.commit)
         self._should_stop = partial(
             _should_stop_others, handled_exception_ids=self._handled_exception_ids
@@ -101,6 +104,7 @@ class Runner(PregelRunner):
         """What runs ahead in this run, if anything does."""
         put_writes: Any = self.put_writes()
         self.ahead = put_writes.__self__.ahead
+        self.limiter = put_writes.__self__.limiter
         return self.ahead
 
     def commit(self, task: Any, exception: BaseException | None) -> None:
@@ -232,8 +236,11 @@ class Runner(PregelRunner):
             usual = partial(run_with_retry, task, retry_policy, configurable=configurable)
             if (run := ahead.adopt(task)) is not None:
                 return ahead.hand_over(run, task, usual)
-            if ahead.current:
-                return ahead.ordinary(usual)
+            if ahead.current or self.limiter is not None:
+                return ahead.ordinary(task.name, usual)
+        elif isinstance(self.limiter, Pool):
+            usual = partial(run_with_retry, task, retry_policy, configurable=configurable)
+            return ordinary(self.limiter, task.name, usual)
         submit: Any = self.submit()
         future: concurrent.futures.Future[Any] = submit(
             run_with_retry,
@@ -252,7 +259,7 @@ class Runner(PregelRunner):
             usual = partial(run_with_retry, task, retry_policy, configurable=configurable)
             ahead.hand_over(run, task, usual).result()
         else:
-            with ahead.pool.inline():
+            with ahead.pool.inline(task.name):
                 run_with_retry(task, retry_policy, configurable=configurable)
 
     # -- asyncio --------------------------------------------------------------
@@ -307,13 +314,29 @@ class Runner(PregelRunner):
         def run_later(task: Any) -> Any:
             return _Later(partial(run_usual, task))
 
+        limiter = self.limiter if isinstance(self.limiter, Slots) else None
+
+        def run_limited(task: Any) -> Any:
+            assert limiter is not None
+            return within(limiter, task.name, partial(run_usual, task))
+
         def start(task: Any) -> None:
             if shell is not None and (run := shell.adopt(task)) is not None:
                 future: Any = shell.create(
                     shell.hand_over(run, task, partial(run_usual, task)), task.name
                 )
-            else:
+            elif limiter is not None and task.name in limiter.limits:
                 submit: Any = self.submit()
+                with ungated(submit):
+                    future = submit(
+                        run_limited,
+                        task,
+                        __name__=task.name,
+                        __cancel_on_exit__=True,
+                        __reraise_on_exit__=reraise,
+                    )
+            else:
+                submit = self.submit()
                 gated = getattr(getattr(submit, "__self__", None), "semaphore", None) is not None
                 future = submit(
                     run_later if gated else run_usual,
@@ -338,8 +361,7 @@ class Runner(PregelRunner):
                 elif shell.slots is None:
                     await run_usual(task)
                 else:
-                    async with shell.alone(task):
-                        await run_usual(task)
+                    await shell.alone(task, partial(run_usual, task))
                 self.commit(task, None)
             except Exception as error:
                 self.commit(task, error)

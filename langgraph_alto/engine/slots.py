@@ -92,8 +92,8 @@ class Slots:
                 if self._line is not None:
                     self._line.take(node)
                 turn.set_result(None)
-            elif self._line is not None:
-                # It brought nobody along when it came back to the line, and must.
+            elif self._line is not None and node:
+                # It may have come back to the line for one that ended; so may the next now.
                 self._line.take(node)
                 self._line.give_back(node)
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import copy_context
 from typing import Any
 
@@ -15,7 +14,7 @@ from langgraph_alto.engine.ahead import Ahead
 from langgraph_alto.engine.partial import Misprediction
 from langgraph_alto.engine.routes import AsyncGate, Gate
 from langgraph_alto.engine.run import Run
-from langgraph_alto.engine.slots import Slots
+from langgraph_alto.engine.slots import Slots, within
 from langgraph_alto.plan.masks import Masks
 
 
@@ -27,7 +26,8 @@ class TaskAhead(Ahead):
         masks: The graph's plan, compiled.
         speculative: Whether to start what is not certain, too.
         unwatched: Whether nobody sees the state before the run has ended.
-        slots: The bound shared with the superstep's own tasks, if there is one.
+        slots: The bound and the limits shared with the superstep's own tasks, if
+            there are any.
     """
 
     def __init__(
@@ -51,14 +51,15 @@ class TaskAhead(Ahead):
         return AsyncGate()
 
     def launch(self, run: Run) -> None:
-        if self.slots is None:
-            run.future = self.create(self._execute(run, None), run.made.name)
+        slots, node = self.slots, run.made.name
+        if slots is None or not slots.counts(node):
+            run.future = self.create(self._execute(run, None), node)
             return
         # In line at once, not when the task first runs: by then others may be served.
-        slots, turn = self.slots, self.slots.queue(self.priority(run))
-        run.future = self.create(self._execute(run, turn), run.made.name)
+        turn = slots.queue(self.priority(run), node)
+        run.future = self.create(self._execute(run, turn), node)
         # Not in the task itself: cancelled before its first step, it never runs.
-        run.future.add_done_callback(lambda _: None if run.begun else slots.leave(turn))
+        run.future.add_done_callback(lambda _: None if run.begun else slots.leave(turn, node))
 
     def discard(self, run: Run) -> None:
         self.mispredicted(run)
@@ -93,23 +94,20 @@ class TaskAhead(Ahead):
             task.writes.clear()
             task.writes.extend(run.made.writes)
         elif self.slots is not None:
-            async with self.slots:
-                await again()
+            await within(self.slots, task.name, again)
         else:
             await again()
 
-    @asynccontextmanager
-    async def alone(self, task: Any) -> AsyncIterator[None]:
-        """Count the only task of a superstep in the bound, beside what runs ahead."""
+    async def alone(self, task: Any, usual: Callable[[], Awaitable[None]]) -> None:
+        """Run the only task of a superstep, counted in the bound beside what runs ahead."""
         place = self.masks.index.get(task.name)
-        if self.slots is None or not self._holding or place is None:
-            yield
+        if self.slots is None or not self.slots.held or place is None:
+            await usual()
         elif self.masks.stages[place].calls_tasks:
             # Its calls take slots of their own, and it waits for them.
-            yield
+            await usual()
         else:
-            async with self.slots:
-                yield
+            await within(self.slots, task.name, usual)
 
     def create(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         """Start a task that ends with the run at the latest."""
@@ -157,4 +155,4 @@ class TaskAhead(Ahead):
     def _release(self, run: Run) -> None:
         if self.slots is not None and run in self._holding:
             self._holding.discard(run)
-            self.slots.release()
+            self.slots.release(run.made.name)

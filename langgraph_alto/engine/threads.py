@@ -24,11 +24,12 @@ from langgraph_alto.plan.masks import Masks
 class ThreadGate:
     """A gate for the thread shell; waiting gives up the thread's place in the pool."""
 
-    __slots__ = ("_abandoned", "_event", "_pool")
+    __slots__ = ("_abandoned", "_event", "_node", "_pool")
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, node: str) -> None:
         self._event = threading.Event()
         self._pool = pool
+        self._node = node
         self._abandoned = False
 
     def open(self) -> None:
@@ -40,7 +41,7 @@ class ThreadGate:
         self._event.set()
 
     def wait(self) -> None:
-        with self._pool.blocked():
+        with self._pool.blocked(self._node):
             self._event.wait()
         self._event.clear()
         if self._abandoned:
@@ -55,6 +56,13 @@ class ThreadAhead(Ahead):
 
     The predictor is shared by the loop's thread and those that finish tasks,
     behind one lock.
+
+    Args:
+        loop: LangGraph's loop for the run.
+        masks: The graph's plan, compiled.
+        pool: The threads, shared with the superstep's own tasks.
+        speculative: Whether to start what is not certain, too.
+        unwatched: Whether nobody sees the state before the run has ended.
     """
 
     def __init__(
@@ -62,12 +70,12 @@ class ThreadAhead(Ahead):
         loop: PregelLoop,
         masks: Masks,
         *,
-        limit: int,
+        pool: Pool,
         speculative: bool = False,
         unwatched: bool = False,
     ) -> None:
         super().__init__(loop, masks, speculative=speculative, unwatched=unwatched)
-        self.pool = Pool(limit)
+        self.pool = pool
         self._lock = threading.RLock()
         self._context = copy_context()
 
@@ -75,12 +83,13 @@ class ThreadAhead(Ahead):
         return self._lock
 
     def gate(self, run: Run) -> Gate:
-        return ThreadGate(self.pool)
+        return ThreadGate(self.pool, run.made.name)
 
     def launch(self, run: Run) -> None:
         context = self._context.copy()
-        priority = self.priority(run)
-        run.future = self.pool.submit(priority, lambda: context.run(self._execute, run))
+        run.future = self.pool.submit(
+            self.priority(run), lambda: context.run(self._execute, run), run.made.name
+        )
 
     def discard(self, run: Run) -> None:
         self.mispredicted(run)
@@ -93,10 +102,9 @@ class ThreadAhead(Ahead):
         super().at_gate(run, for_good=for_good)
         self.pump()
 
-    def ordinary(self, call: Callable[[], None]) -> Future[None]:
+    def ordinary(self, node: str, call: Callable[[], None]) -> Future[None]:
         """Run a task of the current superstep, before anything that runs ahead."""
-        context = copy_context()
-        return self.pool.submit(FIRST, lambda: context.run(call))
+        return ordinary(self.pool, node, call)
 
     def begun(self, run: Run) -> bool:
         # Asking and giving up are one: a thread may be about to take the call.
@@ -126,7 +134,7 @@ class ThreadAhead(Ahead):
                 task.writes.extend(run.made.writes)
                 handed.set_result(None)
             else:
-                self.ordinary(again).add_done_callback(lambda ran: _pass_on(ran, handed))
+                self.ordinary(task.name, again).add_done_callback(lambda ran: _pass_on(ran, handed))
 
         run.future.add_done_callback(arrived)
         return handed
@@ -151,6 +159,12 @@ class ThreadAhead(Ahead):
             self.raised(run, error)
         else:
             self.ended(run)
+
+
+def ordinary(pool: Pool, node: str, call: Callable[[], None]) -> Future[None]:
+    """Run a task of the current superstep on the pool, before anything that runs ahead."""
+    context = copy_context()
+    return pool.submit(FIRST, lambda: context.run(call), node)
 
 
 def _pass_on(done: Future[None], to: Future[None]) -> None:

@@ -17,7 +17,8 @@ MUTATORS: Final = frozenset(
     add_node add_edge add_nodes_from add_edges_from remove_node remove_edge
     __setitem__ __delitem__ __setattr__ __delattr__ __iadd__ __ior__ __iand__ __isub__ __ixor__
     __imul__ __ifloordiv__ __itruediv__ __imod__ __ipow__ __ilshift__ __irshift__ __imatmul__
-    __init__ __setstate__ set_attribute setattr
+    __init__ __setstate__ set_attribute setattr __next__ __anext__ asend throw athrow get_nowait
+    task_done
     """.split()
 )
 """Methods that change their receiver."""
@@ -57,6 +58,11 @@ HARMLESS: Final = frozenset(
     """.split()
 )
 """Methods assumed to leave their receiver as it was."""
+
+LOOKING: Final = frozenset(
+    "qsize empty full tell fileno readable writable seekable isatty done cancelled".split()
+)
+"""Methods of queues, files and coroutines that take nothing out of them."""
 
 FRESH: Final = frozenset(
     """

@@ -71,7 +71,7 @@ def spread(machine: Machine, cell: Cell, source: Value, node: ast.AST, how: str)
         else:
             machine.loosen(cell)
             if isinstance(atom, Ref):
-                machine.read(one(atom), lambda: f"the whole state is {how}")
+                escape(machine, one(atom), lambda: f"the whole state is {how}")
                 machine.put_rest(cell, inner(machine, atom, hints.item(atom.hint, None)))
             else:
                 machine.put_rest(cell, OPAQUE)

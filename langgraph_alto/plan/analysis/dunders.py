@@ -83,6 +83,8 @@ def observe(machine: Machine, atom: Alloc | Ref, node: ast.AST) -> None:
         if cell.kind != "instance" or cell.cls is None:
             return
     elif not any(hints.is_user_class(cls) for cls in hints.known_classes(atom.hint)):
+        if hints.is_used_up(atom.hint):
+            machine.mutate(one(atom), "code that looks into it uses it up", certain=False)
         each = hints.key(atom.hint), hints.item(atom.hint, None)
         for hint in {h for h in each if hints.known_classes(h)}:
             if atom.path and hint is not atom.hint:

@@ -6,6 +6,7 @@ import ast
 import itertools
 from collections.abc import Callable
 
+from langgraph_alto.plan.analysis import hints
 from langgraph_alto.plan.analysis.attributes import get_attribute, set_attribute
 from langgraph_alto.plan.analysis.copies import put_key, spread
 from langgraph_alto.plan.analysis.dunders import run_special
@@ -26,6 +27,7 @@ from langgraph_alto.plan.analysis.values import (
     Const,
     Func,
     Kind,
+    Ref,
     Value,
     one,
     strings,
@@ -307,6 +309,9 @@ def _double_star(machine: Machine, args: Args, value: Value, node: ast.AST) -> N
 def _await(machine: Machine, frame: Frame, node: ast.Await) -> Value:
     value = evaluate(machine, frame, node.value)
     machine.read(value, lambda: "the whole state is awaited")
+    for atom in value:
+        if isinstance(atom, Ref) and (atom.exact or hints.is_used_up(atom.hint)):
+            machine.mutate(one(atom), "awaiting it uses it up", certain=False)
     return value
 
 

@@ -7,6 +7,7 @@ says nothing, the answer is ``UNKNOWN`` and the caller assumes the worst.
 
 from __future__ import annotations
 
+import asyncio
 import collections.abc
 import dataclasses
 import datetime
@@ -14,6 +15,8 @@ import decimal
 import enum
 import functools
 import inspect
+import io
+import queue
 import types
 import typing
 import uuid
@@ -259,6 +262,31 @@ def key(hint: object) -> object:
 def inserts(hint: object) -> bool:
     """Whether looking for a key that is missing may add it."""
     return any(issubclass(cls, collections.defaultdict) for cls in known_classes(hint))
+
+
+_USED_UP = (
+    collections.abc.Iterator,
+    collections.abc.AsyncIterator,
+    collections.abc.Awaitable,
+    io.IOBase,
+    typing.IO,
+    queue.Queue,
+    queue.SimpleQueue,
+    asyncio.Queue,
+)
+
+
+@remembered
+def is_used_up(hint: object) -> bool:
+    """Whether looking at what is inside takes it out: iterators, files, queues.
+
+    The user's own iterators are left out, as their code is followed.
+    """
+    return any(
+        not is_user_class(cls)
+        and (issubclass(cls, _USED_UP) or cls.__module__ == "multiprocessing.queues")
+        for cls in known_classes(hint)
+    )
 
 
 @remembered

@@ -190,6 +190,8 @@ def elements(machine: Machine, base: Value, node: ast.AST) -> Value:
         found |= elements(machine, iterators - base, node)
     for atom in base:
         if isinstance(atom, Ref):
+            if hints.is_used_up(atom.hint):
+                change(machine, atom, "iterating uses it up")
             plain = hints.is_scalar(atom.hint) or hints.is_mapping(atom.hint)
             if plain or not hints.is_sequence(atom.hint):
                 machine.read(one(atom), lambda: "the code iterates over the whole state")

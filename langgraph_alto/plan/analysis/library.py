@@ -68,7 +68,7 @@ def _sum(machine: Machine, args: Args, node: ast.AST) -> Value:
 
 
 @model(
-    *(list, set, frozenset, sorted, reversed, iter, aiter, asyncio.as_completed),
+    *(list, set, frozenset, sorted, reversed, aiter, asyncio.as_completed),
     collections.deque,
     *(itertools.chain, itertools.cycle, itertools.islice, itertools.repeat),
     *(itertools.takewhile, itertools.dropwhile, itertools.filterfalse, itertools.compress, filter),
@@ -81,6 +81,14 @@ def _collect(machine: Machine, args: Args, node: ast.AST) -> Value:
             if functions and (key is args.kw.get("key") or len(args.pos) > 1):
                 machine.apply(machine, functions, Args([each]), node)
     return machine.container("list", node, each)
+
+
+@model(iter)
+def _iter(machine: Machine, args: Args, node: ast.AST) -> Value:
+    if len(args.pos) < 2:
+        return _collect(machine, args, node)
+    # `iter(read, "")` calls until it gets the second.
+    return machine.container("list", node, machine.apply(machine, args.pos[0], Args(), node))
 
 
 @model(itertools.chain.from_iterable)

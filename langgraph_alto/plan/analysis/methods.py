@@ -15,6 +15,7 @@ from langgraph_alto.plan.analysis.catalogue import (
     COPIES,
     FRESH,
     HARMLESS,
+    LOOKING,
     MUTATORS,
     NO_RESULT,
 )
@@ -238,8 +239,9 @@ def _by_name(
         machine.rec.touched.add(ref.path)
     if name not in ADDING:
         machine.read(state, lambda: "the whole state is used")
-    changes = name in MUTATORS or _in_place(args)
-    unsure = not scalar and not library and name not in HARMLESS
+    changes = name in MUTATORS or _in_place(args) or _takes_out(ref, name, args)
+    looks = hints.is_used_up(ref.hint) and name in LOOKING
+    unsure = not (scalar or library or looks or name in HARMLESS)
     if changes and not scalar:
         machine.mutate(state, f"`.{name}()` changes it")
         if name in ("update", "extend", "extendleft", "__ior__", "__iadd__"):
@@ -269,6 +271,17 @@ def _by_name(
 def _in_place(args: Args) -> bool:
     flag = args.kw.get("inplace", NOTHING)
     return bool(flag) and flag != one(Const(False))
+
+
+def _takes_out(ref: Ref, name: str, args: Args) -> bool:
+    """Whether a call is one of a queue's or an iterator's, which give each thing once."""
+    if hints.is_used_up(ref.hint):
+        return name not in LOOKING
+    if name != "get" or args.star or hints.is_mapping(ref.hint):
+        return False
+    # A mapping's `get` needs a key; a queue's takes `block` and `timeout`.
+    flag = args.get(0, "block")
+    return not args.pos or flag <= {Const(True), Const(False)}
 
 
 def _shared(machine: Machine, ref: Ref, name: str, node: ast.AST) -> Value:

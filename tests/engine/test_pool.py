@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import CancelledError, Future, wait
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from langgraph_alto.engine.line import FIRST
 from langgraph_alto.engine.pool import Pool
-from langgraph_alto.engine.slots import FIRST
 
 SOON = 10
 """Seconds after which a test gives up; nothing here takes any time."""
 
 
 @pytest.fixture
-def make() -> Iterator[Callable[[int], Pool]]:
+def make() -> Iterator[Callable[..., Pool]]:
     """Makes pools; no thread of theirs may outlive the test."""
     pools: list[Pool] = []
 
-    def one(limit: int) -> Pool:
-        pools.append(Pool(limit, name=f"pool-{id(pools)}"))
+    def one(limit: int, limits: Mapping[str, int] | None = None) -> Pool:
+        pools.append(Pool(limit, name=f"pool-{id(pools)}", limits=limits))
         return pools[-1]
 
     yield one
@@ -251,3 +253,142 @@ def test_many_at_once(make: Callable[[int], Pool]) -> None:
     assert sum(future.exception() is not None for future in done) == 20
     assert gauge.most <= 3
     assert pool.running == 0
+
+
+# -- limits of nodes -----------------------------------------------------------
+
+
+def test_who_waits_for_its_node_keeps_no_thread_and_nobody_waiting(
+    make: Callable[..., Pool],
+) -> None:
+    pool = make(2, {"a": 1})
+    end = threading.Event()
+    first = pool.submit(FIRST, lambda: end.wait(SOON), "a")
+    second = pool.submit(FIRST, lambda: 2, "a")
+    assert pool.submit((1,), lambda: 3).result(SOON) == 3
+    assert not second.done()
+    assert pool.busy
+    end.set()
+    assert first.result(SOON)
+    assert second.result(SOON) == 2
+    assert len(pool._threads) <= 2
+
+
+def test_a_call_at_a_gate_keeps_no_place_of_its_node(make: Callable[..., Pool]) -> None:
+    pool = make(1, {"a": 1})
+    opened, entered = threading.Event(), threading.Event()
+
+    def waits() -> str:
+        with pool.blocked("a"):
+            entered.set()
+            assert opened.wait(SOON)
+        return "went on"
+
+    first = pool.submit(FIRST, waits, "a")
+    assert entered.wait(SOON)
+    pool.submit(FIRST, opened.set, "a").result(SOON)
+    assert first.result(SOON) == "went on"
+    with pool.inline("a"):
+        later = pool.submit(FIRST, lambda: 1, "a")
+        assert not later.done()
+    assert later.result(SOON) == 1
+    assert pool._line is not None
+    assert pool._line.room["a"] == 1
+
+
+def test_close_drops_who_stands_aside(make: Callable[..., Pool]) -> None:
+    pool = make(2, {"a": 1})
+    begun, end = threading.Event(), threading.Event()
+
+    def call() -> None:
+        begun.set()
+        assert end.wait(SOON)
+
+    running = pool.submit(FIRST, call, "a")
+    assert begun.wait(SOON)
+    aside = pool.submit(FIRST, lambda: None, "a")
+    pool.submit(FIRST, lambda: None).result(SOON)  # so it has been passed over
+    closer = threading.Thread(target=pool.close)
+    closer.start()
+    with pytest.raises(CancelledError):
+        aside.result(SOON)
+    end.set()
+    closer.join(SOON)
+    assert running.done()
+
+
+CALLS = st.lists(
+    st.tuples(
+        st.sampled_from(["a", "b", "c"]),
+        st.integers(0, 2),
+        st.sampled_from(["returns", "raises", "waits", "is cancelled"]),
+    ),
+    max_size=25,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 3), CALLS)
+def test_any_calls(limit: int, calls: list[tuple[str, int, str]]) -> None:
+    """Never over the bound or a limit, and nobody is forgotten, whatever the calls do."""
+    limits = {"a": 1, "b": 2}
+    pool = Pool(limit, limits=limits)
+    gauges = {name: Gauge() for name in ("a", "b", "c", "all")}
+
+    def call(node: str, how: str) -> None:
+        with gauges[node], gauges["all"]:
+            time.sleep(0.0002)
+            if how == "raises":
+                raise ValueError(node)
+        if how == "waits":
+            with pool.blocked(node):
+                time.sleep(0.0002)
+
+    try:
+        futures = [
+            pool.submit((priority,), lambda n=node, h=how: call(n, h), node)  # type: ignore[misc]
+            for node, priority, how in calls
+        ]
+        for future, (_, _, how) in zip(futures, calls, strict=True):
+            if how == "is cancelled":
+                future.cancel()
+        assert not wait(futures, SOON).not_done
+    finally:
+        while pool.busy:  # with calls that were cancelled
+            time.sleep(0.0001)
+        pool.close()
+    assert pool.running == 0
+    assert pool._line is not None
+    assert {node: pool._line.room[node] for node in limits} == limits
+    assert gauges["all"].most <= limit
+    assert all(gauges[node].most <= most for node, most in limits.items())
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(["a", "b"]), st.integers(0, 3)), max_size=20))
+def test_the_first_of_those_who_may(calls: list[tuple[str, int]]) -> None:
+    """One place is left beside a call of ``a``, at its limit: the others go by priority."""
+    pool = Pool(2, limits={"a": 1})
+    order: list[int] = []
+    try:
+        gates = [threading.Event(), threading.Event()]
+        held = [
+            pool.submit(FIRST, lambda gate=gate: gate.wait(SOON), node)  # type: ignore[misc]
+            for gate, node in zip(gates, ("a", ""), strict=True)
+        ]
+        while pool.running < 2:
+            time.sleep(0.0001)
+        futures = [
+            pool.submit((1, priority), lambda n=number: order.append(n), node)  # type: ignore[misc]
+            for number, (node, priority) in enumerate(calls)
+        ]
+        ranked = sorted(range(len(calls)), key=lambda number: (calls[number][1], number))
+        gates[1].set()
+        free = [number for number in ranked if calls[number][0] == "b"]
+        wait([futures[number] for number in free], SOON)
+        assert order == free
+        gates[0].set()
+        wait(futures + held, SOON)
+        assert order == free + [number for number in ranked if calls[number][0] == "a"]
+    finally:
+        pool.close()

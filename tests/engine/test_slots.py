@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from langgraph_alto.engine.slots import FIRST, Priority, Slots
+from langgraph_alto._langgraph import AsyncBackgroundExecutor
+from langgraph_alto.engine.line import FIRST, Priority
+from langgraph_alto.engine.slots import Slots, ungated, within
 
 
 async def turns(count: int = 10) -> None:
@@ -170,3 +173,177 @@ def test_cancelled_at_any_point(limit: int, events: list[str], picks: Sequence[i
         assert slots.free == limit
 
     asyncio.run(run())
+
+
+# -- limits of nodes -----------------------------------------------------------
+
+LIMITS = {"a": 1, "b": 2}
+
+
+async def test_who_waits_for_its_node_keeps_no_slot_and_nobody_waiting() -> None:
+    slots = Slots(2, {"a": 1})
+    await slots.acquire(FIRST, "a")
+    second = slots.queue(FIRST, "a")
+    other = slots.queue((1,))
+    assert not second.done()
+    assert other.done(), "a free slot, and nobody in front who may have it"
+    slots.release("a")
+    assert second.done()
+
+
+async def test_a_limit_without_a_bound() -> None:
+    slots = Slots(None, {"a": 1})
+    turns_ = [slots.queue(FIRST, "a") for _ in range(2)] + [slots.queue(FIRST) for _ in range(9)]
+    assert [turn.done() for turn in turns_] == [True, False] + [True] * 9
+    assert slots.counts("a")
+    assert not slots.counts("b")
+    assert Slots(1, {"a": 1}).counts("b")
+
+
+async def test_back_from_aside_it_has_its_old_place() -> None:
+    slots = Slots(1, {"a": 1})
+    await slots.acquire(FIRST, "a")
+    old = slots.queue((1, 0), "a")
+    young = slots.queue((1, 0))
+    slots.release("a")
+    assert old.done()
+    assert not young.done()
+
+
+async def test_one_who_came_back_and_left_brings_the_next() -> None:
+    slots = Slots(1, {"a": 1})
+    await slots.acquire(FIRST, "a")
+    other = slots.queue(FIRST)
+    gone = slots.queue((1,), "a")
+    last = slots.queue((1,), "a")
+    slots.release("a")
+    assert other.done()
+    slots.leave(gone, "a")
+    slots.release()
+    assert last.done()
+
+
+NODES = st.sampled_from(["", "a", "b", "c"])
+MOVES = st.lists(
+    st.one_of(
+        st.tuples(st.just("arrive"), NODES, st.integers(0, 3)),
+        st.tuples(st.just("leave"), st.just(""), st.integers(0, 20)),
+        st.tuples(st.just("end"), st.just(""), st.integers(0, 20)),
+    ),
+    max_size=60,
+)
+
+
+@settings(max_examples=300)
+@given(st.sampled_from([1, 2, 3, None]), MOVES)
+def test_as_one_would_by_hand(limit: int | None, moves: list[tuple[str, str, int]]) -> None:
+    """After each event those have a slot who would if everyone were looked through.
+
+    So the bound and the limits hold, the first who may be served is, nobody who may
+    is left waiting, and whoever leaves leaves nothing behind.
+    """
+
+    async def play() -> None:
+        slots = Slots(limit, LIMITS)
+        waiting: list[tuple[int, int, str, asyncio.Future[None]]] = []
+        holding: list[tuple[str, asyncio.Future[None]]] = []
+
+        def has_room(node: str) -> bool:
+            held = [one for one, _ in holding]
+            return (limit is None or len(held) < limit) and (
+                node not in LIMITS or held.count(node) < LIMITS[node]
+            )
+
+        for number, (kind, node, pick) in enumerate(moves):
+            if kind == "arrive":
+                waiting.append((pick, number, node, slots.queue((pick,), node)))
+            elif kind == "leave" and waiting:
+                *_, node, turn = waiting.pop(pick % len(waiting))
+                slots.leave(turn, node)
+            elif holding:
+                node, turn = holding.pop(pick % len(holding))
+                # To give a slot back before one has taken note of it, or after.
+                slots.leave(turn, node) if kind == "leave" else slots.release(node)
+            while able := [one for one in waiting if has_room(one[2])]:
+                first = min(able, key=lambda one: one[:2])
+                waiting.remove(first)
+                holding.append(first[2:])
+            assert all(turn.done() for _, turn in holding)
+            assert not any(turn.done() for *_, turn in waiting)
+            assert slots.held == len(holding)
+        for _, _, node, turn in waiting:
+            slots.leave(turn, node)
+        for node, _ in holding:
+            slots.release(node)
+        assert slots.held == 0
+        again = [slots.queue(FIRST, node) for node in ("a", "b", "b")[:limit]]
+        assert all(turn.done() for turn in again), "no room was lost"
+
+    asyncio.run(play())
+
+
+@settings(max_examples=150)
+@given(EVENTS, st.lists(st.integers(0, 20), min_size=1, max_size=10))
+def test_tasks_of_nodes_cancelled_at_any_point(events: list[str], picks: Sequence[int]) -> None:
+    """As tasks of the current superstep take their slots; each await may be its last."""
+
+    async def play() -> None:
+        slots = Slots(2, LIMITS)
+        tasks: list[asyncio.Task[None]] = []
+        ends: list[asyncio.Event] = []
+        running: list[str] = []
+
+        async def work(node: str, end: asyncio.Event) -> None:
+            async def body() -> None:
+                running.append(node)
+                assert len(running) <= 2
+                assert all(running.count(name) <= most for name, most in LIMITS.items())
+                try:
+                    await end.wait()
+                finally:
+                    running.remove(node)
+
+            await within(slots, node, body)
+
+        for turn, event in enumerate(events):
+            pick = picks[turn % len(picks)]
+            if event == "start":
+                ends.append(asyncio.Event())
+                tasks.append(asyncio.create_task(work("abc"[pick % 3], ends[-1])))
+            elif event == "turn":
+                await asyncio.sleep(0)
+            elif tasks and event == "end":
+                ends[pick % len(ends)].set()
+            elif tasks:
+                tasks[pick % len(tasks)].cancel()
+        for end in ends:
+            end.set()
+        results = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 5)
+        assert {type(result) for result in results} <= {type(None), asyncio.CancelledError}
+        assert slots.held == 0
+        again = [slots.queue(FIRST, node) for node in ("a", "b")]
+        assert all(turn.done() for turn in again)
+
+    asyncio.run(play())
+
+
+async def test_ungated() -> None:
+    """LangGraph's executor takes no slot for a task that takes its own, and does after."""
+    executor: Any = AsyncBackgroundExecutor({"max_concurrency": 1})
+    slots = executor.semaphore = Slots(1, {"a": 1})
+    async with executor as submit:
+
+        async def body() -> float:
+            return slots.held
+
+        async def limited() -> Any:
+            return await within(slots, "a", body)
+
+        with ungated(submit):
+            own = submit(limited)
+        gated = submit(body)
+        assert await asyncio.wait_for(own, 1) == 1
+        assert await asyncio.wait_for(gated, 1) == 1
+    with ungated(print):  # whatever else submits
+        pass
+    assert slots.held == 0

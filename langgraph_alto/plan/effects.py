@@ -12,7 +12,7 @@ In all these types ``None`` in place of a set means *unknown, so anything*.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 Path = tuple[str, ...]
 
@@ -30,6 +30,7 @@ class Effects:
         ordered: Never run this node before the superstep that owns it.
         goto: Names of the nodes that a ``Command(goto=...)``, a ``Send`` or a
             router of this node may lead to.
+        observed: Whether this was seen in runs rather than written down.
 
     Example:
         ```python
@@ -42,6 +43,7 @@ class Effects:
     mutates: Collection[str] | None = None
     ordered: bool = False
     goto: Collection[str] | None = None
+    observed: bool = field(default=False, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

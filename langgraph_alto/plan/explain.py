@@ -200,7 +200,9 @@ def remedy(barrier: Barrier) -> str:
     """What can be done about a barrier, in words."""
     if barrier.lift is not None:
         return f"If true, this lifts it: {barrier.lift.text}"
-    return f"No declaration lifts it: {barrier.instead}" if barrier.instead else "Nothing lifts it"
+    if barrier.instead is not None:
+        return f"No ready declaration lifts it: {barrier.instead}."
+    return "Nothing lifts it."
 
 
 def _points(plan: Plan) -> Iterator[str]:

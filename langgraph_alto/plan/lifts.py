@@ -130,7 +130,7 @@ def _value(
         # Nothing is known of either end: take what the earlier one was seen to
         # write, or what it is named after.
         earlier = _stage(given, wait.earlier)
-        met = earlier.least_writes & keys or {wait.earlier} & keys
+        met = earlier.least_writes & keys or keys & {wait.earlier}
         met = keys - met if fact == "writes" else met
     found = (keys if fact == "writes" else inputs) - met
     least = stage.least_writes & keys if fact == "writes" else stage.least_reads & inputs
@@ -158,13 +158,16 @@ def _met(waits: Iterable[Wait]) -> frozenset[str]:
     )
 
 
-def _goto(given: Given, stage: Stage) -> Sequence[str]:
+def _goto(given: Given, stage: Stage) -> Sequence[str] | None:
     masks = given.masks
     when = ordered_by(given, masks)
     known = when.known[masks.index[stage.name]]
     reached = stage.edges.union(*(route.destinations or () for route in stage.routes))
     names = {other.name for other in masks.stages if known & masks.mask([other.name])}
-    return sorted((names | known_destinations(stage)) - reached)
+    found = (names | known_destinations(stage)) - reached
+    # A router that leads nowhere is none.
+    routed = any(route.destinations is None for route in stage.routes)
+    return sorted(found) if found or not routed else None
 
 
 def _with(given: Given, node: str, **facts: Sequence[str]) -> Effects:
@@ -188,7 +191,7 @@ def _stage(given: Given, name: str) -> Stage:
     return given.masks.stages[given.masks.index[name]]
 
 
-def _instead(given: Given, wait: Wait, unknown: set[Unknown]) -> str:
+def _instead(given: Given, wait: Wait, unknown: set[Unknown]) -> str | None:
     later = _stage(given, wait.node)
     if wait.how == "edge" and later.whole_input:
         return (
@@ -197,11 +200,8 @@ def _instead(given: Given, wait: Wait, unknown: set[Unknown]) -> str:
         )
     if any(fact == "goto" for _, fact in unknown):
         return f"give the conditional edges of {shown(wait.earlier)} a path_map"
-    if any(fact == "writes" for _, fact in unknown):
-        return (
-            f"declare what {shown(wait.earlier)} writes, if that is less than what "
-            f"{shown(wait.node)} reads"
-        )
-    if any(fact == "reads" for _, fact in unknown):
-        return f"declare what {shown(wait.node)} reads, if that is less than its input"
-    return "nothing lifts it"
+    told = [f"what {shown(node)} {_VERBS[fact]}" for node, fact in sorted(unknown)]
+    return f"declare {' and '.join(told)}, if the two do not meet" if told else None
+
+
+_VERBS = {"reads": "reads", "writes": "writes", "mutates": "changes in place"}

@@ -34,8 +34,8 @@ from langgraph_alto.plan.waits import ordered_by
 WIDTH = 4
 """Packets that a fan-out sends to each of its targets, unless told otherwise."""
 
-MOST = 20_000
-"""No passage has more tasks."""
+MOST = 2_000
+"""No passage goes on after as many tasks, and those of the widest fan-out on top."""
 
 ROUNDS = 3
 """No choice is made more often in one passage."""
@@ -143,13 +143,14 @@ class _Walk:
         self.visits: dict[int, int] = {}
         self.seen: dict[str, set[str]] = {}
         self.count = 0
+        self.most = MOST + 4 * max(widths.values(), default=0)
 
     def passage(self) -> Passage:
         masks = self.masks
         here = [Job(masks.index[START])]
         deferred = 0
         steps: list[tuple[Job, ...]] = []
-        while here and self.count < MOST:
+        while here and self.count < self.most:
             for node in {job.node for job in here}:
                 self.visits[node] = self.visits.get(node, 0) + 1
             packets: list[Job] = []

@@ -149,7 +149,7 @@ def _granularity(name: str, edges: Collection[Edge]) -> tuple[Granularity, ...]:
 def _edges(stage: Stage, given: Given) -> set[Edge]:
     found = {Edge(stage.name, name, "edge") for name in stage.edges}
     reached = set(stage.edges)
-    reached |= {target for _, target, of in given.joins if stage.name in of}
+    reached |= _joined(stage, given)
     for route in stage.routes:
         sends = frozenset[str]() if route.guessed else route.sends_to or frozenset()
         found |= {Edge(stage.name, name, "send") for name in sends}
@@ -181,7 +181,7 @@ def _with_effects(planned: PlannedStage, given: Given) -> PlannedStage:
     def fact(name: str, value: Collection[str] | None, source: Source) -> Fact:
         doubts = tuple(doubt for doubt in stage.doubts if doubt.fact == name)
         if getattr(told, name) is not None:
-            source, doubts = "declaration", ()
+            source, doubts = "observation" if told.observed else "declaration", ()
         return Fact(None if value is None else tuple(sorted(value)), source, doubts)
 
     all_inputs = stage.reads == roots(stage.inputs)
@@ -204,7 +204,7 @@ def _with_effects(planned: PlannedStage, given: Given) -> PlannedStage:
         mutates=fact("mutates", _dotted(stage.mutates), "analysis"),
         leads_to=fact(
             "goto",
-            stage.leads_to,
+            None if stage.leads_to is None else stage.leads_to | _joined(stage, given),
             "schema" if by_graph and stage.leads_to is not None else "analysis",
         ),
         ahead=stage.barrier is None,
@@ -213,9 +213,13 @@ def _with_effects(planned: PlannedStage, given: Given) -> PlannedStage:
 
 def _commands(stage: Stage, given: Given) -> bool:
     """Whether a stage leads somewhere that no edge and no router names."""
-    joined = {target for _, target, of in given.joins if stage.name in of}
-    named = joined | stage.edges.union(*(route.destinations or () for route in stage.routes))
-    return bool(known_destinations(stage) - named)
+    named = stage.edges.union(*(route.destinations or () for route in stage.routes))
+    return bool(known_destinations(stage) - named - _joined(stage, given))
+
+
+def _joined(stage: Stage, given: Given) -> frozenset[str]:
+    """The targets of a stage's waiting edges."""
+    return frozenset(target for _, target, of in given.joins if stage.name in of)
 
 
 def _dotted(paths: frozenset[Path] | None) -> Collection[str] | None:

@@ -238,6 +238,8 @@ def _writers(
                     ends = {_node_of(channel) for channel, *_ in entry.static} - {END}
             else:
                 return _Leads(frozenset(edges), None, (), None, None)
+    if effects is not None and effects.goto is not None:
+        routes = [_declared_route(route, frozenset(effects.goto)) for route in routes]
     goto: Collection[str] | None = ends if facts.goto is None else facts.goto
     if goto is not None and ends and (effects is None or effects.goto is None):
         goto = {*goto, *ends}
@@ -259,6 +261,15 @@ def _union(*names: Collection[str] | None) -> frozenset[str] | None:
             return None
         found.update(some)
     return frozenset(found)
+
+
+def _declared_route(route: Route, goto: frozenset[str]) -> Route:
+    """A route whose destinations are declared where they are not known."""
+    return replace(
+        route,
+        destinations=goto if route.destinations is None else route.destinations,
+        sends_to=goto if route.sends_to is None else route.sends_to,
+    )
 
 
 def _node_of(channel: str) -> str:

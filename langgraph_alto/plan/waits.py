@@ -123,7 +123,7 @@ def _reasons(given: Given, later: Stage, view: Stage, earlier: Stage, how: How) 
     who = f"the router of {shown(later.name)}" if how == "router" else shown(later.name)
     yield from _writes_read(given, later, view, earlier, how, who)
     yield from _changes_read(later, view, earlier, how, who)
-    yield from _changes_shared(given, view, earlier, how, who)
+    yield from _changes_shared(view, earlier, how, who)
     if view.uses_store and earlier.uses_store:
         yield Reason((), f"both {who} and {shown(earlier.name)} may use the store")
     if earlier.leads_to is None and (how == "edge" or view.read_keys or view.mutates):
@@ -180,65 +180,80 @@ def _changes_read(
     later: Stage, view: Stage, earlier: Stage, how: How, who: str
 ) -> Iterable[Reason]:
     """A read of what an unfinished task changes in place."""
-    on_packet = how == "packet" and earlier.mutates != frozenset()
-    if not on_packet and not overlap(view.reads, earlier.mutates):
+
+    def meets(changed: frozenset[Path] | None) -> bool:
+        return changed != frozenset() if how == "packet" else overlap(view.reads, changed)
+
+    if not meets(earlier.mutates):
         return
     name = shown(earlier.name)
-    doubts = _doubts(earlier, "mutates")
     if earlier.mutates is None and earlier.barrier is None:
         text = f"{name} changes what it is sent in place, which may be any object of the state"
         yield Reason((), text, needed=True)
-    elif earlier.mutates is None:
-        sure = overlap(view.reads, earlier.least_mutates or frozenset())
-        yield Reason(
-            (),
-            f"{name} may change any of its input in place{_why(doubts)}",
-            () if sure else (Unknown(earlier.name, "mutates"),),
-            doubts,
-            needed=sure,
-        )
-    else:
-        vague = how == "edge" and reads_unknown(later) and not later.whole_input
-        keys = dotted(earlier.mutates)
-        yield Reason(
-            keys,
-            f"{name} changes {_keys(keys)} in place, which {who} {'may read' if vague else 'reads'}"
-            if how != "packet"
-            else f"{name} changes {_keys(keys)} in place, which a packet may hold",
-            (Unknown(later.name, "reads"),) if vague else (),
-            _doubts(later, "reads") if vague else doubts,
-            needed=not vague and not doubts,
-        )
+        return
+    doubts = _doubts(earlier, "mutates")
+    certain = not doubts or meets(earlier.least_mutates)
+    vague = how == "edge" and reads_unknown(later) and not later.whole_input
+    keys = () if earlier.mutates is None else dotted(earlier.mutates)
+    unknown = []
+    if not certain:
+        unknown.append(Unknown(earlier.name, "mutates"))
+    if vague:
+        unknown.append(Unknown(later.name, "reads"))
+    what = _keys(keys) if keys else "any of its input"
+    reader = "a packet may hold" if how == "packet" else f"{who} {'may read' if vague else 'reads'}"
+    yield Reason(
+        keys,
+        f"{name} {'changes' if certain else 'may change'} {what} in place, which {reader}"
+        + ("" if certain else _why(doubts)),
+        tuple(unknown),
+        () if certain else doubts,
+        needed=not unknown,
+    )
 
 
-def _changes_shared(
-    given: Given, view: Stage, earlier: Stage, how: How, who: str
-) -> Iterable[Reason]:
+def _changes_shared(view: Stage, earlier: Stage, how: How, who: str) -> Iterable[Reason]:
     """A change in place of what an unfinished task reads, writes or changes."""
     if view.mutates == frozenset() or how == "router":
         return
-    name = shown(earlier.name)
+    doubts = _doubts(view, "mutates")
     what = "what it is sent" if view.mutates is None else _keys(dotted(view.mutates))
+    keys = () if view.mutates is None else dotted(view.mutates)
+    mine = Unknown(view.name, "mutates")
     if how == "packet":
-        doubts = _doubts(view, "mutates")
-        yield Reason((), f"{who} changes {what} in place, which others may hold", (), doubts, True)
+        sure = not doubts or bool(view.least_mutates)
+        yield Reason(
+            keys,
+            f"{who} {'changes' if sure else 'may change'} {what} in place, which others may hold"
+            + ("" if sure else _why(doubts)),
+            () if sure else (mine,),
+            () if sure else doubts,
+            needed=sure,
+        )
         return
     writes = None if earlier.writes is None else roots(earlier.writes)
-    sides: tuple[tuple[str, str, frozenset[Path] | None, bool], ...] = (
-        ("reads", "read", earlier.reads, reads_unknown(earlier)),
-        ("writes", "write", writes, writes is None),
-        ("mutates", "change", earlier.mutates, earlier.mutates is None),
-    )
-    for fact, verb, paths, vague in sides:
-        if overlap(view.mutates, paths):
-            doubts = _doubts(earlier, fact) if vague else ()
-            yield Reason(
-                () if view.mutates is None else dotted(view.mutates),
-                f"{who} changes {what} in place, which {name} may {verb}{_why(doubts)}",
-                (Unknown(earlier.name, fact),) if vague and doubts else (),
-                doubts,
-                needed=not vague,
-            )
+    least = (roots(earlier.least_reads), roots(earlier.least_writes), earlier.least_mutates)
+    for fact, verb, paths, known, vague in zip(
+        ("reads", "writes", "mutates"),
+        ("read", "write", "change"),
+        (earlier.reads, writes, earlier.mutates),
+        least,
+        (reads_unknown(earlier), writes is None, bool(_doubts(earlier, "mutates"))),
+        strict=True,
+    ):
+        if not overlap(view.mutates, paths):
+            continue
+        theirs = vague and not overlap(view.mutates, known)
+        ours = bool(doubts) and not overlap(view.least_mutates, known if vague else paths)
+        why = (*(doubts if ours else ()), *(_doubts(earlier, fact) if theirs else ()))
+        yield Reason(
+            keys,
+            f"{who} {'may change' if ours else 'changes'} {what} in place, "
+            f"which {shown(earlier.name)} may {verb}{_why(why)}",
+            (*([mine] if ours else []), *([Unknown(earlier.name, fact)] if theirs else [])),
+            why,
+            needed=not ours and not theirs,
+        )
 
 
 def reads_unknown(stage: Stage) -> bool:
@@ -278,7 +293,7 @@ def alone_waits(given: Given, masks: Masks, when: Order, place: int) -> Iterable
             (),
             f"nothing of later supersteps runs ahead while {name} is unfinished: "
             "it may call interrupt()",
-            instead="nothing lifts it: the run may stop there",
+            instead="the run may stop there",
         )
     for stops, word in ((given.stops_before, "before"), (given.stops_after, "after")):
         if stops & bit and holds:
@@ -324,10 +339,10 @@ def alone_waits(given: Given, masks: Masks, when: Order, place: int) -> Iterable
     yield from _reducers(given, masks, when, place)
 
 
-def _instead(barrier: str) -> str:
+def _instead(barrier: str) -> str | None:
     if "declared ordered" in barrier:
-        return "it is declared so; leave it out of `ordered` if nothing outside depends on it"
-    return "nothing lifts it"
+        return "you have; leave that out if nothing outside depends on when it runs"
+    return None
 
 
 def _reducers(given: Given, masks: Masks, when: Order, place: int) -> Iterable[Barrier]:

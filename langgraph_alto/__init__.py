@@ -8,6 +8,7 @@ from langgraph_alto.ancestry import Ancestry, Frame, ancestry
 from langgraph_alto.graph import AltoGraph
 from langgraph_alto.infer import ainfer, infer
 from langgraph_alto.plan.effects import Effects
+from langgraph_alto.trace import Span, Trace, trace
 from langgraph_alto.wrap import UnsupportedLangGraphWarning, install, uninstall, wrap
 
 __version__ = "0.1.0"
@@ -17,12 +18,15 @@ __all__ = [
     "Ancestry",
     "Effects",
     "Frame",
+    "Span",
+    "Trace",
     "UnsupportedLangGraphWarning",
     "__version__",
     "ainfer",
     "ancestry",
     "infer",
     "install",
+    "trace",
     "uninstall",
     "wrap",
 ]

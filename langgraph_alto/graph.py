@@ -14,6 +14,7 @@ from langgraph.pregel import Pregel
 
 from langgraph_alto import _langgraph
 from langgraph_alto.plan.effects import Effects
+from langgraph_alto.trace import Trace
 
 if TYPE_CHECKING:
     from langgraph_alto.plan.masks import Masks
@@ -37,12 +38,14 @@ class Options:
         effects: Declarations by node name.
         ordered: Nodes that must run in their own superstep.
         limits: How many tasks of a node may run at once in a run, by its name.
+        trace: Where every run is recorded.
     """
 
     policy: Policy = "proven"
     effects: Mapping[str, Effects] = field(default_factory=dict)
     ordered: frozenset[str] = frozenset()
     limits: Mapping[str, int] = field(default_factory=dict)
+    trace: Trace | None = None
 
 
 if TYPE_CHECKING:
@@ -130,6 +133,8 @@ class Wrapped(_Base):
             self.step_timeout,
             Kinds(self.channels),
             states,
+            self.get_name(),
+            self.alto.trace,
             self.alto.limits,
         )
         return (
@@ -234,13 +239,15 @@ def options(
     effects: Mapping[str, Effects] | None = None,
     ordered: Collection[str] = (),
     limits: Mapping[str, int] | None = None,
+    trace: Trace | None = None,
 ) -> Options:
     """Check the options of ``wrap``, as far as that takes no graph.
 
     Raises:
         ValueError: ``policy`` is none of the three, or a limit is below 1.
         TypeError: ``effects`` holds something that is not ``Effects``, ``ordered``
-            is one string, or ``limits`` is no mapping to whole numbers.
+            is one string, ``limits`` is no mapping to whole numbers, or ``trace``
+            is no ``Trace``.
     """
     if policy not in POLICIES:
         raise ValueError(f"policy is {policy!r}; it must be one of {', '.join(POLICIES)}")
@@ -267,4 +274,6 @@ def options(
                 f"limits[{name!r}] is {limit}; it must be at least 1, or no task of "
                 f"{name!r} could ever run"
             )
-    return Options(policy, dict(effects or {}), frozenset(ordered), dict(limits or {}))
+    if trace is not None and not isinstance(trace, Trace):
+        raise TypeError(f"trace is a {type(trace).__name__}; give a langgraph_alto.Trace")
+    return Options(policy, dict(effects or {}), frozenset(ordered), dict(limits or {}), trace)

@@ -16,6 +16,7 @@ from langgraph.pregel import Pregel
 from langgraph_alto import _langgraph
 from langgraph_alto.graph import AltoGraph, Options, Wrapped, options, wrapped_class
 from langgraph_alto.plan.effects import Effects
+from langgraph_alto.trace import Trace
 
 F = TypeVar("F", bound=Callable[..., Any])
 G = TypeVar("G", bound=Pregel[Any, Any, Any, Any])
@@ -33,6 +34,7 @@ def wrap(
     effects: Mapping[str, Effects] | None = ...,
     ordered: Collection[str] = ...,
     limits: Mapping[str, int] | None = ...,
+    trace: Trace | None = ...,
 ) -> AltoGraph: ...
 
 
@@ -44,6 +46,7 @@ def wrap(
     effects: Mapping[str, Effects] | None = ...,
     ordered: Collection[str] = ...,
     limits: Mapping[str, int] | None = ...,
+    trace: Trace | None = ...,
 ) -> G: ...
 
 
@@ -54,6 +57,7 @@ def wrap(
     effects: Mapping[str, Effects] | None = None,
     ordered: Collection[str] = (),
     limits: Mapping[str, int] | None = None,
+    trace: Trace | None = None,
 ) -> Any:
     """Return a graph that computes what ``graph`` computes, sooner.
 
@@ -79,6 +83,8 @@ def wrap(
             graph, as ``max_concurrency`` is: two runs at once have two, and each
             run of a subgraph has its own. A task that waits for its node's limit
             keeps no place of ``max_concurrency`` and nobody else waiting.
+        trace: Where every run of the graph is recorded; see
+            :func:`~langgraph_alto.trace.trace`, which records some runs.
 
     Returns:
         The wrapped graph.
@@ -93,7 +99,7 @@ def wrap(
         UnsupportedLangGraphWarning: The installed LangGraph is not one that the
             engine knows; the graph runs on LangGraph's own schedule.
     """
-    chosen = options(policy, effects, ordered, limits)
+    chosen = options(policy, effects, ordered, limits, trace)
     if isinstance(graph, StateGraph):
         graph = _compile(graph)
     if not isinstance(graph, Pregel):
@@ -145,7 +151,9 @@ def _again(node: Any, chosen: Options) -> Any:
     """A node of a graph that is wrapped again: a graph used as a node takes the policy."""
     if not isinstance(node.bound, Wrapped):
         return node
-    wrapped = _wrapped(node.bound, replace(node.bound.alto, policy=chosen.policy))
+    wrapped = _wrapped(
+        node.bound, replace(node.bound.alto, policy=chosen.policy, trace=chosen.trace)
+    )
     graphs = [wrapped if graph is node.bound else graph for graph in node.subgraphs]
     return _quiet(node.copy({"bound": wrapped, "subgraphs": graphs}))
 
@@ -162,7 +170,7 @@ def _node(node: Any, chosen: Options) -> Any:
     """A node as it is in the wrapped graph: a graph used as a node is wrapped too."""
     inner = node.bound
     if type(inner) in (Pregel, CompiledStateGraph):
-        wrapped = _wrapped(inner, Options(chosen.policy))
+        wrapped = _wrapped(inner, Options(chosen.policy, trace=chosen.trace))
         graphs = [wrapped if graph is inner else graph for graph in node.subgraphs]
         node = node.copy({"bound": wrapped, "subgraphs": graphs})
     return _quiet(node)

@@ -31,6 +31,7 @@ from langgraph_alto._langgraph import (
 from langgraph_alto.engine.lineage import Lineage
 from langgraph_alto.engine.making import make
 from langgraph_alto.engine.predictor import Predictor
+from langgraph_alto.engine.recording import Recording
 from langgraph_alto.engine.routes import Gate
 from langgraph_alto.engine.run import Run, held, same
 from langgraph_alto.engine.slots import Priority
@@ -75,6 +76,7 @@ class Ahead:
         self.frozen = False
         self.closed = False
         self.lineage: Lineage | None = None
+        self.recording: Recording | None = None
         self._ids: dict[int, str] = {}
 
     # -- what the loop tells --------------------------------------------------
@@ -174,6 +176,8 @@ class Ahead:
 
     def _hand_over(self, run: Run, task: Any) -> None:
         self.runs.discard(run)
+        if self.recording is not None:
+            self.recording.adopted(run, task)
         if run.state is not None:
             run.state.complete(task.input)
             run.state = None
@@ -219,6 +223,10 @@ class Ahead:
         control = self.loop.control
         if control is not None and control.drain_requested:
             return
+        recording = self.recording
+        if recording is not None and self.predictor.news is not None:
+            recording.foreseen(self.predictor.news)
+            self.predictor.news.clear()
         ready, routable = self.predictor.settle()
         for task in routable:
             if task.run is not None and task.run.gate is not None:
@@ -229,6 +237,8 @@ class Ahead:
                 task.run = run
                 self.predictor.started(task)
                 self.runs.add(run)
+                if recording is not None:
+                    recording.certain(run)
                 self.launch(run)
 
     def may_route(self, run: Run) -> bool:
@@ -239,6 +249,8 @@ class Ahead:
     def at_gate(self, run: Run, *, for_good: bool = False) -> None:
         """A run's body is done; its routers wait."""
         with self.locked():
+            if self.recording is not None:
+                self.recording.routes(run)
             self.predictor.routing(run.task, for_good=for_good)
 
     def locked(self) -> AbstractContextManager[Any]:
@@ -284,10 +296,18 @@ class Ahead:
         """Whether a run's body has begun; if it is only queued, it never will."""
         raise NotImplementedError
 
+    def begins(self, run: Run) -> None:
+        """The body of a run ahead begins; called by the shells."""
+        run.begun = True
+        if self.recording is not None:
+            self.recording.began(run)
+
     def ended(self, run: Run) -> None:
         """A run ahead has finished; called by the shells."""
         with self.locked():
             run.done = True
+            if self.recording is not None:
+                self.recording.ended(run)
             if run.task.run is run:
                 self.predictor.finished(run.task, list(run.made.writes))
                 self.pump()
@@ -296,6 +316,8 @@ class Ahead:
         """A run ahead has raised; the error is held until its superstep comes."""
         with self.locked():
             run.error = error
+            if self.recording is not None:
+                self.recording.ended(run, error)
             if run.task.run is run:
                 handled = self.loop.nodes[run.made.name].error_handler_node is not None
                 for later in self.predictor.failed(run.task, fatal=not handled):
@@ -308,6 +330,8 @@ class Ahead:
                 self.predictor.dropped(run.task)
             self.runs.discard(run)
             run.events.discard()
+            if self.recording is not None:
+                self.recording.dropped(run)
 
     # -- what making and routing need -----------------------------------------
 

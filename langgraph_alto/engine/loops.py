@@ -30,11 +30,13 @@ from langgraph_alto.engine.channels import Channels, Kinds, apply_to_channels
 from langgraph_alto.engine.collector import WIDE, collector_paused, set_aside, take_back
 from langgraph_alto.engine.lineage import Lineage
 from langgraph_alto.engine.pool import Pool
+from langgraph_alto.engine.recording import Recording
 from langgraph_alto.engine.slots import Slots
 from langgraph_alto.engine.tasks import TaskAhead
 from langgraph_alto.engine.threads import ThreadAhead
 from langgraph_alto.graph import Policy, unwatched
 from langgraph_alto.plan.masks import Masks
+from langgraph_alto.trace import Trace, current
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ class Engine:
         step_timeout: The graph's limit for one superstep, in seconds.
         kinds: Which of the graph's channels a superstep may have to visit.
         states: Whether it is a state graph, whose triggers are of known kinds.
+        name: The graph's name.
+        trace: Where every run is recorded.
         limits: How many tasks of a node may run at once in a run, by its name.
     """
 
@@ -55,6 +59,8 @@ class Engine:
     step_timeout: float | None
     kinds: Kinds
     states: bool
+    name: str
+    trace: Trace | None
     limits: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -90,6 +96,7 @@ class _Loop(_Base):
 
     ahead: TaskAhead | ThreadAhead | None
     lineage: Lineage | None
+    recording: Recording | None
     limiter: Slots | Pool | None
     """What tasks of nodes with a limit pass through; only where some node has one."""
 
@@ -98,6 +105,7 @@ class _Loop(_Base):
         self.engine = engine
         self.ahead = None
         self.lineage = self._lineage()
+        self.recording = self._recording()
         self.limiter = None
         self._wrote: set[str] | None = None
         self._set_aside = False
@@ -117,12 +125,15 @@ class _Loop(_Base):
         self._wrote = None
         if self.lineage is not None:
             self.lineage.begin(self.tasks.values())
+        if self.recording is not None and more:
+            self.recording.made(self.step, self.tasks.values())
         ahead = self.ahead
         if ahead is None:
             if not more or len(self.tasks) == 1 or not self.engine.runs_ahead:
                 return more
             ahead = self.ahead = self._run_ahead()
-            ahead.lineage = self.lineage
+            ahead.lineage, ahead.recording = self.lineage, self.recording
+            ahead.predictor.news = None if self.recording is None else []
         if more:
             ahead.begin()
         return more
@@ -131,6 +142,13 @@ class _Loop(_Base):
         if not self.engine.nests:
             return None
         return Lineage(self.engine.masks(), self.config.get(CONF, {}).get(KEY, ROOT))
+
+    def _recording(self) -> Recording | None:
+        trace = self.engine.trace or current.get()
+        if trace is None:
+            return None
+        own = self.config.get(CONF, {}).get(KEY, ROOT)
+        return Recording(trace, self.engine.name, own, self.lineage)
 
     def _run_ahead(self) -> TaskAhead | ThreadAhead:
         """Set up running ahead: not before a superstep has more than one task."""
@@ -147,6 +165,8 @@ class _Loop(_Base):
             with self.ahead.locked():
                 _after_tick(self)
                 self.ahead.committed()
+        if self.recording is not None:
+            self.recording.committed()
         self._take_back()
 
     def _take_back(self) -> None:

@@ -77,6 +77,8 @@ class Predictor:
         self.exact = exact
         self.speculative = speculative
         self.rebuilt = False
+        # The tasks foreseen, for whoever wants to know; a shell empties it.
+        self.news: list[Task] | None = None
         self.horizon = 0
         self._stop = 0
         self._last: list[Task] = []
@@ -316,6 +318,8 @@ class Predictor:
 
     def _foresee(self, task: Task) -> None:
         """Take note of a task that LangGraph will make."""
+        if self.news is not None:
+            self.news.append(task)
         step = self.known.step(task.step)
         if task.packet is None:
             step.pulls[task.node] = task

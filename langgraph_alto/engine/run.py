@@ -12,6 +12,7 @@ from langgraph_alto.engine.partial_objects import PartialDict, PartialObject
 from langgraph_alto.engine.routes import Gate
 from langgraph_alto.engine.saver import HeldSaver
 from langgraph_alto.engine.supersteps import Task
+from langgraph_alto.trace import Span
 
 NOTHING: Any = object()
 """Stands for the value of a key that has none."""
@@ -41,6 +42,7 @@ class Run:
         "provisional",
         "routed",
         "saver",
+        "span",
         "state",
         "task",
         "view",
@@ -63,6 +65,7 @@ class Run:
         self.error: BaseException | None = None
         self.future: Any = None
         self.saver: HeldSaver | None = None
+        self.span: Span | None = None
         # What the task's reads of shared state go to, until it is adopted.
         self.view: Callable[..., Any] | None = None
 

@@ -37,6 +37,7 @@ from langgraph_alto._langgraph import (
 )
 from langgraph_alto.engine.ahead import Ahead
 from langgraph_alto.engine.pool import Pool
+from langgraph_alto.engine.recording import Recording
 from langgraph_alto.engine.slots import Slots, ungated, within
 from langgraph_alto.engine.tasks import TaskAhead
 from langgraph_alto.engine.threads import ThreadAhead, ordinary
@@ -94,6 +95,7 @@ class Runner(PregelRunner):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.ahead: Ahead | None = None
+        self.recording: Recording | None = None
         self.limiter: Slots | Pool | None = None
         self._commit = weakref.WeakMethod(self.commit)
         self._should_stop = partial(
@@ -105,10 +107,13 @@ class Runner(PregelRunner):
         put_writes: Any = self.put_writes()
         self.ahead = put_writes.__self__.ahead
         self.limiter = put_writes.__self__.limiter
+        self.recording = put_writes.__self__.recording
         return self.ahead
 
     def commit(self, task: Any, exception: BaseException | None) -> None:
         super().commit(task, exception)
+        if self.recording is not None:
+            self.recording.finished(task, exception)
         ahead = self.ahead
         if ahead is None or not ahead.current:
             return
@@ -233,17 +238,17 @@ class Runner(PregelRunner):
         self, ahead: Any, task: Any, retry_policy: Any, configurable: Any, reraise: bool
     ) -> concurrent.futures.Future[Any]:
         if isinstance(ahead, ThreadAhead):
-            usual = partial(run_with_retry, task, retry_policy, configurable=configurable)
+            usual = partial(self._run, task, retry_policy, configurable=configurable)
             if (run := ahead.adopt(task)) is not None:
                 return ahead.hand_over(run, task, usual)
             if ahead.current or self.limiter is not None:
                 return ahead.ordinary(task.name, usual)
         elif isinstance(self.limiter, Pool):
-            usual = partial(run_with_retry, task, retry_policy, configurable=configurable)
+            usual = partial(self._run, task, retry_policy, configurable=configurable)
             return ordinary(self.limiter, task.name, usual)
         submit: Any = self.submit()
         future: concurrent.futures.Future[Any] = submit(
-            run_with_retry,
+            self._run,
             task,
             retry_policy,
             configurable=configurable,
@@ -254,13 +259,18 @@ class Runner(PregelRunner):
     def _inline(self, ahead: Any, task: Any, retry_policy: Any, configurable: Any) -> None:
         """Run the only task of a superstep on the caller's thread."""
         if not isinstance(ahead, ThreadAhead):
-            run_with_retry(task, retry_policy, configurable=configurable)
+            self._run(task, retry_policy, configurable=configurable)
         elif (run := ahead.adopt(task)) is not None:
-            usual = partial(run_with_retry, task, retry_policy, configurable=configurable)
+            usual = partial(self._run, task, retry_policy, configurable=configurable)
             ahead.hand_over(run, task, usual).result()
         else:
             with ahead.pool.inline(task.name):
-                run_with_retry(task, retry_policy, configurable=configurable)
+                self._run(task, retry_policy, configurable=configurable)
+
+    def _run(self, task: Any, retry_policy: Any, *, configurable: Any) -> None:
+        if self.recording is not None:
+            self.recording.started(task)
+        run_with_retry(task, retry_policy, configurable=configurable)
 
     # -- asyncio --------------------------------------------------------------
 
@@ -306,7 +316,11 @@ class Runner(PregelRunner):
                 )
             }
 
+        recording = self.recording
+
         def run_usual(task: Any) -> Any:
+            if recording is not None:
+                recording.started(task)
             return arun_with_retry(
                 task, retry_policy, stream=self.use_astream, configurable=configurable(task)
             )

@@ -138,7 +138,7 @@ class TaskAhead(Ahead):
             if turn is not None:
                 await turn
                 self._holding.add(run)
-            run.begun = True
+            self.begins(run)
             await arun_with_retry(run.made, None, stream=self.stream)
         except (Misprediction, GraphInterrupt):
             # An interrupt must be asked for by the task that LangGraph resumes.

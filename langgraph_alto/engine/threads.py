@@ -150,7 +150,7 @@ class ThreadAhead(Ahead):
         self.forget()
 
     def _execute(self, run: Run) -> None:
-        run.begun = True
+        self.begins(run)
         try:
             run_with_retry(run.made, None)
         except (Misprediction, GraphInterrupt):

@@ -78,9 +78,13 @@ def _starts(plan: Plan, stage: PlannedStage) -> str:
         found = [wait for wait in waits if wait.router is router]
         if found:
             parts.append(f"{owner}data of {listed(_names(found), 'and')}")
-    for number, barrier in enumerate(plan.barriers, 1):
-        if barrier.node == stage.name:
-            parts.append(f"[barrier {number}]")
+    if stage.changes and stage.ahead and plan.given is not None and not plan.given.watched:
+        parts.append("ahead under invoke only")
+    parts += [
+        f"[barrier {number}]"
+        for number, barrier in enumerate(plan.barriers, 1)
+        if barrier.node == stage.name
+    ]
     return "; ".join(parts)
 
 
@@ -169,6 +173,7 @@ def _scopes(plan: Plan) -> Iterator[str]:
             f"scope {' and '.join(map(shown, reduce.scopes))} ends"
         )
     met = {name for reduce in plan.reduces for name in reduce.of}
+    met |= {out.scope for out in plan.fanouts}
     for out in plan.fanouts:
         if open_ended := [name for name in out.targets if name not in met]:
             yield f"  no edge leads on from {listed(open_ended)}: results meet in the state"

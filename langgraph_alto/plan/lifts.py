@@ -53,7 +53,7 @@ def _lifted(given: Given, wait: Wait, staying: Sequence[Wait], tried: dict[str, 
         wait.earlier,
         tuple(dict.fromkeys(key for reason in wait.reasons for key in reason.keys)),
         f"{who} waits for every unfinished {shown(wait.earlier)}: "
-        + "; and ".join(reason.text for reason in wait.reasons),
+        + _together([reason.text for reason in wait.reasons]),
         tuple(dict.fromkeys(doubt for reason in wait.reasons for doubt in reason.doubts)),
         router=wait.how == "router",
     )
@@ -66,6 +66,16 @@ def _lifted(given: Given, wait: Wait, staying: Sequence[Wait], tried: dict[str, 
             if not _stays(given, masks, wait):
                 return replace(barrier, lift=lift_of(declared))
     return replace(barrier, instead=_instead(given, wait, unknown))
+
+
+def _together(texts: Sequence[str]) -> str:
+    """Reasons in one sentence; what explains several of them is said once, last."""
+    ends = [text.partition(": ")[2] for text in texts]
+    said = [
+        text.partition(": ")[0] if end and end in ends[place + 1 :] else text
+        for place, (text, end) in enumerate(zip(texts, ends, strict=True))
+    ]
+    return ", and ".join(said)
 
 
 def lift_of(declared: Declared) -> Lift:

@@ -81,6 +81,11 @@ class PlannedStage:
     deferred: bool = False
     ahead: bool = False
 
+    @property
+    def changes(self) -> bool:
+        """Whether it may change its input in place, which a stream or a checkpoint could show."""
+        return self.mutates is not None and self.mutates.names != ()
+
 
 @dataclass(frozen=True, slots=True)
 class Edge:

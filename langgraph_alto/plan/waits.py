@@ -173,7 +173,7 @@ def _writes_read(
             + ("" if earlier.writes is None else f", with {_keys(keys)}, which {name} may write")
             + _why(of)
         )
-    yield Reason(keys, "; and ".join(texts), tuple(unknown), doubts)
+    yield Reason(keys, ", and ".join(texts), tuple(unknown), doubts)
 
 
 def _changes_read(

@@ -85,6 +85,7 @@ class Facts:
             Sharing is transitive. ``None``: any.
         sends_share: State keys whose objects the payloads of its ``Send`` objects
             may hold; ``None``: any.
+        graphs: Graphs it refers to, so may call.
         least_reads: State keys seen to be read, also where ``reads`` is ``None``.
         least_writes: Keys seen to be written, also where ``writes`` is ``None``.
         least_mutates: Paths seen to be changed in place, for certain.
@@ -104,3 +105,4 @@ class Facts:
     least_reads: frozenset[str] = frozenset()
     least_writes: frozenset[str] = frozenset()
     least_mutates: frozenset[Path] = frozenset()
+    graphs: tuple[object, ...] = ()

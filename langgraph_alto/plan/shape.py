@@ -31,6 +31,7 @@ from langgraph_alto._langgraph import (
 )
 from langgraph_alto.engine.partial_objects import may_be_partial
 from langgraph_alto.plan.analysis import analyse_node, analyse_reducer, analyse_router
+from langgraph_alto.plan.called import with_called
 from langgraph_alto.plan.effects import Doubt, Effects, Facts
 from langgraph_alto.plan.masks import Masks, Trigger, compile_masks
 from langgraph_alto.plan.stages import Route, Stage, check_names, declared, roots
@@ -126,9 +127,8 @@ def _stage(
         if isinstance(node.bound, Pregel)
         else analyse_node(node.bound, schema or _annotated(graph, name))
     )
-    for inner in node.subgraphs:
-        if isinstance(inner, Pregel) and inner is not node.bound:
-            facts = _with_called(facts, _subgraph_facts(inner, inputs))
+    called = [g for g in (*node.subgraphs, *facts.graphs) if g is not node.bound]
+    facts = with_called(facts, called, masks_of)
     facts = declared(facts, effects)
     leads = _writers(graph, name, node, facts, effects)
     reads = (
@@ -154,7 +154,7 @@ def _stage(
         uses_store=facts.uses_store,
         barrier=_barrier(graph, name, node, facts, ordered or bool(effects and effects.ordered)),
         whole_input=whole,
-        exact_id=bool(node.subgraphs) or subgraph,
+        exact_id=bool(called) or subgraph,
         doubts=facts.doubts,
         least_reads=facts.least_reads,
         least_writes=facts.least_writes,
@@ -349,16 +349,6 @@ def _subgraph_facts(graph: Pregel[Any, Any, Any, Any], inputs: frozenset[str]) -
         calls_tasks=any(stage.calls_tasks for stage in inner.stages),
         uses_store=any(stage.uses_store for stage in inner.stages),
         doubts=tuple(doubts),
-    )
-
-
-def _with_called(facts: Facts, called: Facts) -> Facts:
-    """Add what a graph that a node's function calls may do beside its update."""
-    return replace(
-        facts,
-        interrupts=facts.interrupts or called.interrupts,
-        calls_tasks=facts.calls_tasks or called.calls_tasks,
-        uses_store=facts.uses_store or called.uses_store,
     )
 
 

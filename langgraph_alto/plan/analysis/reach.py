@@ -10,6 +10,7 @@ from collections.abc import Callable
 from langgraph_alto.plan.analysis import hints, members
 from langgraph_alto.plan.analysis.catalogue import MUTATORS
 from langgraph_alto.plan.analysis.dunders import observe
+from langgraph_alto.plan.analysis.graphs import graphs_in
 from langgraph_alto.plan.analysis.machine import Machine, wrap
 from langgraph_alto.plan.analysis.values import (
     ELEMENT,
@@ -59,6 +60,8 @@ def cell_node() -> ast.AST:
 
 def see(machine: Machine, obj: object) -> Value:
     """A real object the code refers to; some of them are facts by themselves."""
+    for graph in graphs_in(obj):
+        machine.rec.graphs[id(graph)] = graph
     module = getattr(type(obj), "__module__", "")
     if module == "langgraph.func":
         machine.rec.calls_tasks = True

@@ -29,6 +29,7 @@ class Recorder:
         all_reads: Whether anything may be read.
         all_mutated: Whether anything may be changed in place.
         all_stores: Whether any top-level key may be set.
+        graphs: Graphs the code may call, by identity.
     """
 
     reads: set[Path] = field(default_factory=set)
@@ -42,6 +43,7 @@ class Recorder:
     interrupts: bool = False
     calls_tasks: bool = False
     uses_store: bool = False
+    graphs: dict[int, object] = field(default_factory=dict)
     file: str | None = None
     line: int | None = None
     _doubts: dict[Doubt, None] = field(default_factory=dict)

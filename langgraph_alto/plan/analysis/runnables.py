@@ -11,6 +11,7 @@ import functools
 import types
 
 from langgraph_alto.plan.analysis import members
+from langgraph_alto.plan.analysis.graphs import is_graph
 from langgraph_alto.plan.analysis.items import elements, get_item
 from langgraph_alto.plan.analysis.machine import Machine, wrap
 from langgraph_alto.plan.analysis.reach import escape
@@ -38,12 +39,6 @@ def is_runnable(obj: object) -> bool:
     """Whether an object has a runnable's methods."""
     cls = type(obj)
     return not isinstance(obj, type) and hasattr(cls, "invoke") and hasattr(cls, "ainvoke")
-
-
-def is_graph(obj: object) -> bool:
-    """Whether an object is a compiled graph."""
-    names = " ".join(c.__name__ for c in type(obj).__mro__)
-    return "Pregel" in names or "StateGraph" in names
 
 
 def _is_a(obj: object, name: str) -> bool:

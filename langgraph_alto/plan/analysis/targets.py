@@ -133,6 +133,7 @@ def _facts(
         interrupts=rec.interrupts,
         calls_tasks=rec.calls_tasks,
         uses_store=rec.uses_store,
+        graphs=tuple(rec.graphs.values()),
         doubts=rec.doubts,
         stores=None if rec.all_stores else frozenset(rec.stores),
         shares=None if writes is None else shared_keys(machine, outcome.updates),
@@ -296,6 +297,7 @@ def _nothing_known(machine: Machine, why: str, target: object) -> Facts:
         interrupts=machine.rec.interrupts,
         calls_tasks=machine.rec.calls_tasks,
         uses_store=machine.rec.uses_store,
+        graphs=tuple(machine.rec.graphs.values()),
         doubts=doubts,
     )
 

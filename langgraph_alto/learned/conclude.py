@@ -109,7 +109,9 @@ def _mutates(stage: Stage, records: Sequence[Record]) -> Fact:
     if not doubted:
         why = "it changes the packets it is sent, which may hold any part of the state"
         return Fact("mutates", "nothing", why=why)
-    unseen = {key: why for record in records for key, why in record.unseen.items()}
+    unseen = {
+        key: why for record in records for key, why in record.unseen.items() if record.reached(key)
+    }
     if unseen:
         key, why = sorted(unseen.items())[0]
         return Fact("mutates", "nothing", why=f"{key!r} cannot be compared: {why}")

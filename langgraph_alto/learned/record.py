@@ -52,6 +52,7 @@ class Record:
     Args:
         node: The node's name.
         route: Which of the node's routers it is; ``None`` for the node itself.
+        viewed: Whether it was given views; a graph used as a node is not.
         packet: Whether it ran on the payload of a ``Send``.
         inputs: A digest of its input, to tell repeated inputs apart from new ones.
         loaded: Paths it passed.
@@ -70,6 +71,7 @@ class Record:
 
     node: str
     route: int | None = None
+    viewed: bool = True
     packet: bool = False
     inputs: int = 0
     loaded: set[Path] = field(default_factory=set)
@@ -83,6 +85,11 @@ class Record:
     goto: set[str] = field(default_factory=set)
     ended: Ending = "running"
     beside: list[Record] = field(default_factory=list)
+
+    def reached(self, key: str) -> bool:
+        """Whether it may have had anything below a top-level key in hand."""
+        paths = self.used | self.handed | self.loaded
+        return not self.viewed or any(not path or path[0] == key for path in paths)
 
     @property
     def reads(self) -> frozenset[Path]:

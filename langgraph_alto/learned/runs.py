@@ -70,8 +70,10 @@ class Session:
         graph = unwrapped(graph)
         log = Log()
         # Never the user's own saver: these runs are not to be remembered.
-        saves = bool(graph.checkpointer) or bool(resume)
-        twin = watched(graph.copy({"checkpointer": InMemorySaver() if saves else None}), log)
+        saver = None
+        if graph.checkpointer or resume:
+            saver = InMemorySaver(serde=getattr(graph.checkpointer, "serde", None))
+        twin = watched(graph.copy({"checkpointer": saver}), log)
         given = tuple(inputs) if isinstance(inputs, list | tuple) else (inputs,)
         return cls(graph, twin, log, given, config or {}, tuple(resume), timeout)
 

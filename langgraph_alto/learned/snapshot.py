@@ -17,8 +17,10 @@ import hashlib
 import pathlib
 import pickle
 import re
+import threading
 import types
 import uuid
+import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,7 +42,7 @@ _IMMUTABLE = (
     *(datetime.date, datetime.time, datetime.timedelta, datetime.tzinfo),
     *(decimal.Decimal, fractions.Fraction, uuid.UUID, pathlib.PurePath, re.Pattern, range),
     *(enum.Enum, type, types.FunctionType, types.BuiltinFunctionType, types.MethodType),
-    types.ModuleType,
+    *(types.ModuleType, weakref.ref, type(threading.Lock()), type(threading.RLock())),
 )
 _UNCOUNTED = frozenset({"__pydantic_fields_set__"})
 
@@ -92,7 +94,7 @@ class Picture:
 
 def picture(state: Any) -> Picture:
     """Take a picture of a state: a dict, or an object whose attributes are the keys."""
-    if isinstance(state, dict):
+    if issubclass(type(state), dict):
         parts: Mapping[Any, Any] = dict(dict.items(state))
     else:
         parts = own_attributes(state) or {"__root__": state}
@@ -104,8 +106,8 @@ def picture(state: Any) -> Picture:
         camera.trouble = None
         try:
             keys[key] = camera.token(value)
-        except (RecursionError, RuntimeError, ValueError) as problem:
-            # Too deep, or changed by another thread while it was looked at.
+        except Exception as problem:  # noqa: BLE001 - the node must run whatever is in its state
+            # Too deep, say, or changed by another thread while it was looked at.
             keys[key] = Token(type(value))
             camera.trouble = f"it cannot be walked through: {type(problem).__name__}"
         if camera.trouble is not None:
@@ -137,7 +139,8 @@ class _Camera:
             return Token(kind, value=value)
         if kind is float:
             return Token(kind, value=repr(value))
-        if isinstance(value, _IMMUTABLE):
+        # Not isinstance, which may ask the object for its class.
+        if issubclass(kind, _IMMUTABLE):
             return Token(kind, value=id(value))
         known = self._tokens.get(id(value))
         if known is not None:
@@ -151,27 +154,33 @@ class _Camera:
         return token
 
     def _look(self, token: Token, value: Any) -> None:
-        attributes = {} if type(value) in (dict, list, set, tuple) else own_attributes(value)
+        kind = type(value)
+        attributes = {} if kind in (dict, list, set, tuple) else own_attributes(value)
         for attribute, each in attributes.items():
             if attribute not in _UNCOUNTED:
                 token.items[attribute] = self.token(each)
         token.named = bool(attributes)
-        if isinstance(value, dict):
+        if issubclass(kind, dict):
             token.named = not attributes
             for key, each in tuple(dict.items(value)):
                 name: Any = key if type(key) is str else ("item", _mark(key))
                 token.items[name] = self.token(each)
-        elif isinstance(value, list | tuple | collections.deque):
+        elif issubclass(kind, list | tuple | collections.deque):
+            elements = tuple(value)
+            kinds = tuple(map(type, elements))
+            if _PLAIN.issuperset(kinds):
+                token.value = kinds, elements  # one by one, long lists would take long
+                return
             token.sized, token.named = True, False
-            for position, each in enumerate(tuple(value)):
+            for position, each in enumerate(elements):
                 token.items[position] = self.token(each)
-        elif isinstance(value, set | frozenset):
+        elif issubclass(kind, set | frozenset):
             token.value = frozenset(_mark(each) for each in tuple(value))
-        elif isinstance(value, bytearray):
+        elif issubclass(kind, bytearray):
             token.value = bytes(value)
-        elif isinstance(value, str | int | bytes | float):
+        elif issubclass(kind, str | int | bytes | float):
             token.value = repr(_plain(value))
-        elif not attributes and not _is_heap(type(value)):
+        elif not attributes and not _is_heap(kind):
             token.value = self._pickled(value)
 
     def _pickled(self, value: Any) -> Any:
@@ -249,7 +258,7 @@ def _parts(token: Token, seen: set[int]) -> Iterator[str]:
         return
     seen.add(id(token))
     yield token.kind.__qualname__
-    if token.kind in _PLAIN or token.kind is float or type(token.value) in (bytes, str):
+    if token.kind in _PLAIN or token.kind is float or type(token.value) in (bytes, str, tuple):
         yield repr(token.value)
     elif isinstance(token.value, frozenset):
         yield repr(sorted(repr(each) for each in token.value if each[0] in _PLAIN))

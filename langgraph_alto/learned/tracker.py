@@ -122,7 +122,8 @@ class Release:
 
     def of(self, value: Any) -> Any:
         """The value without views: the same object, unless it is a view or immutable."""
-        if type(value) in _LEAVES:
+        kind = type(value)
+        if kind in _LEAVES:
             return value
         if (view := view_of(value)) is not None:
             self._found(view)
@@ -131,9 +132,9 @@ class Release:
             return value
         self._seen[id(value)] = value
         try:
-            if isinstance(value, tuple):
+            if issubclass(kind, tuple):
                 return self._tuple(value)
-            if isinstance(value, frozenset):
+            if issubclass(kind, frozenset):
                 items = [self.of(each) for each in value]
                 same = all(type(each) not in PROXIES for each in value)
                 return value if same else frozenset(items)
@@ -150,15 +151,16 @@ class Release:
         return kind._make(items) if hasattr(kind, "_make") else kind(items)
 
     def _inside(self, value: Any) -> None:
-        if isinstance(value, dict):
+        kind = type(value)
+        if issubclass(kind, dict):
             if any(type(key) in PROXIES for key in dict.keys(value)):
                 items = [(self.of(k), v) for k, v in dict.items(value)]
                 dict.clear(value)
                 dict.update(value, items)
             self._items(dict.items(value), lambda k, v: dict.__setitem__(value, k, v))
-        elif isinstance(value, list):
+        elif issubclass(kind, list):
             self._items(enumerate(list.__iter__(value)), lambda i, v: list.__setitem__(value, i, v))
-        elif isinstance(value, set) and any(type(e) in PROXIES for e in set.__iter__(value)):
+        elif issubclass(kind, set) and any(type(e) in PROXIES for e in set.__iter__(value)):
             held = [self.of(each) for each in set.__iter__(value)]
             set.clear(value)
             set.update(value, held)

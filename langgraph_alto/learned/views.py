@@ -128,7 +128,7 @@ def _plain(kind: Any, proxy: Any) -> Any:
     """The items a stand-in holds itself."""
     if kind is list:
         return list.copy(proxy)
-    return dict.copy(proxy) if kind is dict else set.copy(proxy)
+    return dict(dict.items(proxy)) if kind is dict else set.copy(proxy)
 
 
 def _same(kind: Any, left: Any, right: Any) -> bool:

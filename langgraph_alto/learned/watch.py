@@ -78,7 +78,9 @@ class _Watch:
     ) -> None:
         self.log, self.state = log, state
         path = (config.get("metadata") or {}).get("langgraph_path") or ("",)
-        self.record = Record(node, route, packet=route is None and str(path[0]).endswith("push"))
+        self.record = Record(
+            node, route, viewed=views, packet=route is None and str(path[0]).endswith("push")
+        )
         self.before: Picture = picture(state)
         self.record.inputs = self.before.digest
         self.tracker = Tracker(self.record) if views else None

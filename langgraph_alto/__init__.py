@@ -5,6 +5,7 @@ it waits for what the data needs, not for the slowest task of every superstep.
 """
 
 from langgraph_alto.ancestry import Ancestry, Frame, ancestry
+from langgraph_alto.gathering import Arriving, Failure, Gathered, gather
 from langgraph_alto.graph import AltoGraph
 from langgraph_alto.infer import ainfer, infer
 from langgraph_alto.plan.effects import Effects
@@ -16,14 +17,18 @@ __version__ = "0.1.0"
 __all__ = [
     "AltoGraph",
     "Ancestry",
+    "Arriving",
     "Effects",
+    "Failure",
     "Frame",
+    "Gathered",
     "Span",
     "Trace",
     "UnsupportedLangGraphWarning",
     "__version__",
     "ainfer",
     "ancestry",
+    "gather",
     "infer",
     "install",
     "trace",

@@ -128,7 +128,9 @@ def _warn() -> None:
 
 
 def _compile(graph: StateGraph[Any, Any, Any, Any]) -> CompiledStateGraph[Any, Any, Any, Any]:
-    return _original_compile(graph)
+    # A graph with a gather has a compile() of its own.
+    compile = vars(graph).get("compile")
+    return _original_compile(graph) if compile is None else compile()
 
 
 def _wrapped(graph: Pregel[Any, Any, Any, Any], chosen: Options) -> Any:

@@ -19,12 +19,22 @@ FOLDERS = ("langgraph_alto", "tests", "examples", "comparisons")
 
 PUBLIC = [
     "AltoGraph",
+    "Ancestry",
+    "Arriving",
     "Effects",
+    "Failure",
+    "Frame",
+    "Gathered",
+    "Span",
+    "Trace",
     "UnsupportedLangGraphWarning",
     "__version__",
     "ainfer",
+    "ancestry",
+    "gather",
     "infer",
     "install",
+    "trace",
     "uninstall",
     "wrap",
 ]

@@ -38,12 +38,14 @@ from langgraph_alto._langgraph import (
     logger,
     task_path_str,
 )
+from langgraph_alto.gathering.log import Log
 
 STEADY: frozenset[type] = frozenset(
     {
         BinaryOperatorAggregate,
         LastValue,
         LastValueAfterFinish,
+        Log,
         NamedBarrierValue,
         NamedBarrierValueAfterFinish,
         UntrackedValue,

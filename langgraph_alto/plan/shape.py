@@ -30,6 +30,8 @@ from langgraph_alto._langgraph import (
     RunnableCallable,
 )
 from langgraph_alto.engine.partial_objects import may_be_partial
+from langgraph_alto.gathering.effects import inside, sends_of, with_account
+from langgraph_alto.gathering.log import Log
 from langgraph_alto.plan.analysis import analyse_node, analyse_reducer, analyse_router
 from langgraph_alto.plan.called import with_called
 from langgraph_alto.plan.effects import Doubt, Effects, Facts
@@ -106,7 +108,8 @@ def _safe(channel: object) -> bool:
     if isinstance(channel, BinaryOperatorAggregate):
         return analyse_reducer(channel.operator)
     return isinstance(
-        channel, LastValue | EphemeralValue | Topic | AnyValue | UntrackedValue | NamedBarrierValue
+        channel,
+        LastValue | EphemeralValue | Topic | AnyValue | UntrackedValue | NamedBarrierValue | Log,
     )
 
 
@@ -121,15 +124,16 @@ def _stage(
     inputs = frozenset(key for key in keys if key in graph.channels)
     mapper = node.mapper
     schema = mapper.args[0] if isinstance(mapper, partial) and mapper.args else None
-    subgraph = isinstance(node.bound, Pregel)
+    bound = inside(node.bound)
+    subgraph = isinstance(bound, Pregel)
     facts = (
-        _subgraph_facts(node.bound, inputs)
-        if isinstance(node.bound, Pregel)
-        else analyse_node(node.bound, schema or _annotated(graph, name))
+        _subgraph_facts(bound, inputs)
+        if isinstance(bound, Pregel)
+        else analyse_node(bound, schema or _annotated(graph, name))
     )
-    called = [g for g in (*node.subgraphs, *facts.graphs) if g is not node.bound]
+    called = [g for g in (*node.subgraphs, *facts.graphs) if g is not bound]
     facts = with_called(facts, called, masks_of)
-    facts = declared(facts, effects)
+    facts = with_account(node.bound, declared(facts, effects))
     leads = _writers(graph, name, node, facts, effects)
     reads = (
         roots(inputs)
@@ -294,7 +298,7 @@ def _route(graph: Pregel[Any, Any, Any, Any], name: str, writer: object) -> Rout
     reader = writer.kwargs.get("reader")
     mapper = reader.keywords.get("mapper") if reader is not None else None
     schema = mapper.args[0] if mapper else branch.input_schema or _annotated(graph, name)
-    found = analyse_router(branch.path, schema)
+    found = analyse_router(inside(branch.path), schema)
     names = found.names if branch.ends is None else frozenset(branch.ends.values())
     sends = found.sends
     ends, guessed = names is None or END in names, sends is None
@@ -302,6 +306,7 @@ def _route(graph: Pregel[Any, Any, Any, Any], name: str, writer: object) -> Rout
         # LangGraph draws the graph from path_map; so do we, and a packet sent
         # elsewhere is a misprediction, not a wrong result.
         sends = names
+    sends = sends_of(branch.path, sends)
     destinations = None if names is None or sends is None else (names | sends) - {END}
     if reader is None:
         return Route(frozenset(), frozenset(), destinations, sends, True, ends, guessed)

@@ -32,6 +32,9 @@ from langgraph.config import get_config
 from langgraph.graph import START, StateGraph
 from langgraph.pregel import Pregel
 
+from langgraph_alto.gathering.nodes import GatherNode
+from langgraph_alto.gathering.scopes import Tracked
+
 Delays = (
     Mapping[str, float | Sequence[float]]
     | Callable[[str, int, int], float]
@@ -208,12 +211,21 @@ def _instrument(bound: Any, recorder: Recorder, name: str) -> Any:
     if isinstance(bound, RunnableSequence):
         first = _instrument(bound.first, recorder, name)
         return bound.model_copy(update={"first": first})
+    if isinstance(bound, Tracked):
+        twin: Any = copy.copy(bound)
+        twin.inner = _instrument(bound.inner, recorder, name)
+        return twin
+    if isinstance(bound, GatherNode) and not isinstance(bound.function, Runnable):
+        twin = copy.copy(bound)
+        counted: Any = _acounted if bound.asynchronous else _counted
+        twin.function = counted(bound.function, recorder, name)
+        return twin
     function = getattr(bound, "func", None)
     coroutine = getattr(bound, "afunc", None)
     if not isinstance(bound, Runnable) or (function is None and coroutine is None):
         recorder.uncounted.append(name)
         return bound
-    twin: Any = copy.copy(bound)
+    twin = copy.copy(bound)
     if function is not None:
         twin.func = _counted(function, recorder, name)
     if coroutine is not None:

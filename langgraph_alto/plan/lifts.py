@@ -15,7 +15,14 @@ from langgraph_alto.plan.masks import Masks
 from langgraph_alto.plan.order import known_destinations
 from langgraph_alto.plan.plan import Barrier, Dependency, Given, Lift
 from langgraph_alto.plan.stages import Stage
-from langgraph_alto.plan.waits import Unknown, Wait, alone_waits, ordered_by, pair_waits
+from langgraph_alto.plan.waits import (
+    Unknown,
+    Wait,
+    alone_waits,
+    least_reads,
+    ordered_by,
+    pair_waits,
+)
 from langgraph_alto.plan.words import dotted, pasted, shown
 
 Declared = Mapping[str, Effects]
@@ -143,7 +150,7 @@ def _value(
         met = earlier.least_writes & keys or keys & {wait.earlier}
         met = keys - met if fact == "writes" else met
     found = (keys if fact == "writes" else inputs) - met
-    least = stage.least_writes & keys if fact == "writes" else stage.least_reads & inputs
+    least = stage.least_writes & keys if fact == "writes" else least_reads(stage) & inputs
     return sorted(found) if found and least <= found else None
 
 

@@ -145,12 +145,15 @@ def _writes_read(
     if not meets:
         return
     vague = how == "edge" and reads_unknown(later)
-    known = later.least_reads if vague else reads
+    known = least_reads(later) if vague else reads
     sure = known & (earlier.least_writes if earlier.writes is None else earlier.writes)
     name = shown(earlier.name)
     if sure:
         keys = tuple(sorted(sure))
-        yield Reason(keys, f"{who} reads {_keys(keys)}, which {name} may write", needed=True)
+        text = f"{who} reads {_keys(keys)}, which {name} may write"
+        if vague and not sure <= later.least_reads:
+            text += _why(_doubts(later, "reads"))
+        yield Reason(keys, text, needed=True)
         return
     keys = tuple(sorted(meets))
     unknown: list[Unknown] = []
@@ -194,6 +197,7 @@ def _changes_read(
     doubts = _doubts(earlier, "mutates")
     certain = not doubts or meets(earlier.least_mutates)
     vague = how == "edge" and reads_unknown(later) and not later.whole_input
+    vague = vague and not overlap(roots(least_reads(later)), earlier.mutates)
     keys = () if earlier.mutates is None else dotted(earlier.mutates)
     unknown = []
     if not certain:
@@ -232,7 +236,7 @@ def _changes_shared(view: Stage, earlier: Stage, how: How, who: str) -> Iterable
         )
         return
     writes = None if earlier.writes is None else roots(earlier.writes)
-    least = (roots(earlier.least_reads), roots(earlier.least_writes), earlier.least_mutates)
+    least = (roots(least_reads(earlier)), roots(earlier.least_writes), earlier.least_mutates)
     for fact, verb, paths, known, vague in zip(
         ("reads", "writes", "mutates"),
         ("read", "write", "change"),
@@ -259,6 +263,22 @@ def _changes_shared(view: Stage, earlier: Stage, how: How, who: str) -> Iterable
 def reads_unknown(stage: Stage) -> bool:
     """Whether a node counts as reading all of its input for want of anything better."""
     return stage.reads == roots(stage.inputs) and bool(stage.whole_input or _doubts(stage, "reads"))
+
+
+_WHOLE = (
+    "iterates over the whole state",
+    "reads all keys of the state",
+    "the whole state is tested",
+    "the whole state is compared",
+    "the whole state is matched",
+)
+"""Doubts about what is read that leave none: all of it is."""
+
+
+def least_reads(stage: Stage) -> frozenset[str]:
+    """The keys a node was seen to read: all of them, if it goes through its state."""
+    whole = any(text in doubt.why for doubt in _doubts(stage, "reads") for text in _WHOLE)
+    return stage.inputs if whole else stage.least_reads
 
 
 def _doubts(stage: Stage, fact: str) -> tuple[Doubt, ...]:

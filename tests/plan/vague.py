@@ -33,6 +33,11 @@ def draft(state: State) -> Any:
     return json.loads('{"draft": "text"}')
 
 
+def key_of(name: str) -> Any:
+    """The name, in a way that no analysis sees through."""
+    return json.loads(json.dumps(name))
+
+
 def beside(slow: Any, first: Any = load, then: Any = rank) -> StateGraph[Any]:
     """
     slow
@@ -67,10 +72,8 @@ def vague_reads() -> StateGraph[Any]:
         return {"best": "b"}
 
     def then(state: State) -> dict[str, Any]:
-        return {"score": json.dumps(state["docs"]).count("a") + len(pick(state))}
-
-    def pick(state: Any) -> list[str]:
-        return [key for key in state if key == "docs"]
+        docs = state[key_of("docs")]
+        return {"score": len(docs)}
 
     return beside(slow, then=then)
 
@@ -82,7 +85,8 @@ def vague_both() -> StateGraph[Any]:
     """
 
     def rank_all(state: State) -> dict[str, Any]:
-        return {"score": len([key for key in state if key == "docs"])}
+        docs = state[key_of("docs")]
+        return {"score": len(docs)}
 
     builder = StateGraph(State)
     builder.add_node("draft", draft)

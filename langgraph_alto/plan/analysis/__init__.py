@@ -11,8 +11,14 @@ with the reason. For that to be sound, these things must hold:
 - Code that is not followed (libraries; objects that are only known at run time)
   changes its arguments only if it is known to, and hands out no part of them
   unless it is known to. Code that may be the user's is assumed to do its worst.
-- The annotations of the state are right about classes. Where there are none,
-  attributes count as reads of the whole object, and unknown methods as changes.
+- The annotations of the state are right about the user's classes, and about
+  builtin ones where the code uses them as such. What does not fit its annotation
+  (a method its class lacks, an abstract one) is taken as if there were none.
+- Where no annotation, check or default tells an object's class, its attributes
+  count as reads of all of it, its unknown methods as changes of it and of what
+  they are passed, and its operators, items and properties as harmless.
+- What is iterated over is an iterator, file or queue only if an annotation or
+  its methods say so; taking from one is a change.
 - Slices and copies of objects whose class is not known are like those of lists
   and dicts.
 - Nodes share objects through the state only. ``Facts.shares`` and

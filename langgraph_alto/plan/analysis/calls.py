@@ -22,6 +22,7 @@ from langgraph_alto.plan.analysis.construct import construct
 from langgraph_alto.plan.analysis.frames import Frame, Scope
 from langgraph_alto.plan.analysis.interpret import execute
 from langgraph_alto.plan.analysis.items import get_item
+from langgraph_alto.plan.analysis.learned import learn_from_annotation
 from langgraph_alto.plan.analysis.machine import MAX_DEPTH, Machine, wrap
 from langgraph_alto.plan.analysis.registry import model_of
 from langgraph_alto.plan.analysis.scopes import bindings
@@ -318,12 +319,14 @@ def bind_arguments(
             taken.add(keyword)
         if not (index < len(args.pos) or (keyword in args.kw)):
             value |= defaults.get(arg.arg, NOTHING)
+        learn_from_annotation(machine, value, arg.annotation, frame.scope)
         _give(machine, frame, arg.arg, value)
     for arg in spec.kwonlyargs:
         taken.add(arg.arg)
         value = args.kw.get(arg.arg, NOTHING)
         if arg.arg not in args.kw:
             value = args.kwstar | defaults.get(arg.arg, NOTHING)
+        learn_from_annotation(machine, value, arg.annotation, frame.scope)
         _give(machine, frame, arg.arg, value)
     if spec.vararg:
         value, cell = machine.alloc("tuple", spec.vararg)

@@ -39,7 +39,10 @@ OPERATORS = {
 }
 OBSERVERS = tuple(
     f"__{name}__"
-    for name in "str repr format eq ne lt le gt ge hash len bool iter getitem contains".split()
+    for name in """
+    str repr format eq ne lt le gt ge hash len bool iter next getitem contains reversed neg pos
+    invert abs round trunc floor ceil int float complex index bytes fspath length_hint
+    """.split()
 )
 """What code that only looks at an object may still call."""
 

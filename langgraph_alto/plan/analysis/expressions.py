@@ -12,6 +12,7 @@ from langgraph_alto.plan.analysis.copies import put_key, spread
 from langgraph_alto.plan.analysis.dunders import run_special
 from langgraph_alto.plan.analysis.frames import Frame
 from langgraph_alto.plan.analysis.items import elements, get_item, set_item, slice_of, unpack
+from langgraph_alto.plan.analysis.learned import learn_from_default
 from langgraph_alto.plan.analysis.machine import Machine, covers
 from langgraph_alto.plan.analysis.names import bind_name, resolve
 from langgraph_alto.plan.analysis.operators import _MAX_FOLD, combine, membership, use
@@ -117,7 +118,9 @@ def _boolean(machine: Machine, frame: Frame, node: ast.BoolOp) -> Value:
         found |= frozenset(
             a for a in value if not (isinstance(a, Const) and bool(a.value) is not is_or)
         )
-    return found | evaluate(machine, frame, last)
+    default = evaluate(machine, frame, last)
+    learn_from_default(machine, found, default)
+    return found | default
 
 
 def _compare(machine: Machine, frame: Frame, node: ast.Compare) -> Value:

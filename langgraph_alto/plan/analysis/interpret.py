@@ -16,6 +16,7 @@ from langgraph_alto.plan.analysis.dunders import entered, run_special
 from langgraph_alto.plan.analysis.expressions import bind, evaluate, test
 from langgraph_alto.plan.analysis.frames import Frame, Jumps
 from langgraph_alto.plan.analysis.items import elements, get_item, set_item, slice_of
+from langgraph_alto.plan.analysis.learned import learn_from_annotation
 from langgraph_alto.plan.analysis.machine import GiveUp, Machine, covers, merge
 from langgraph_alto.plan.analysis.names import bind_name, resolve
 from langgraph_alto.plan.analysis.operators import in_place, use
@@ -79,7 +80,9 @@ def _assign(machine: Machine, frame: Frame, node: ast.Assign) -> None:
 
 def _annotated(machine: Machine, frame: Frame, node: ast.AnnAssign) -> None:
     if node.value is not None:
-        bind(machine, frame, node.target, evaluate(machine, frame, node.value))
+        value = evaluate(machine, frame, node.value)
+        learn_from_annotation(machine, value, node.annotation, frame.scope)
+        bind(machine, frame, node.target, value)
 
 
 def _augmented(machine: Machine, frame: Frame, node: ast.AugAssign) -> None:

@@ -18,6 +18,7 @@ from collections.abc import Callable
 
 from langgraph_alto.plan.analysis.copies import spread
 from langgraph_alto.plan.analysis.items import elements, get_item, set_item
+from langgraph_alto.plan.analysis.learned import learn, learn_from_class
 from langgraph_alto.plan.analysis.machine import Machine
 from langgraph_alto.plan.analysis.reach import escape
 from langgraph_alto.plan.analysis.registry import MODELS, model
@@ -55,7 +56,13 @@ def _plain(machine: Machine, args: Args, node: ast.AST) -> Value:
     return PLAIN
 
 
-@model(isinstance, issubclass, callable, id)
+@model(isinstance)
+def _isinstance(machine: Machine, args: Args, node: ast.AST) -> Value:
+    learn_from_class(machine, args.get(0), args.get(1))
+    return PLAIN
+
+
+@model(issubclass, callable, id)
 def _type_test(machine: Machine, args: Args, node: ast.AST) -> Value:
     return PLAIN
 
@@ -291,7 +298,11 @@ for _kind in (operator.itemgetter, operator.attrgetter, operator.methodcaller):
 
 @model(typing.cast)
 def _cast(machine: Machine, args: Args, node: ast.AST) -> Value:
-    return args.get(1, "val")
+    value = args.get(1, "val")
+    for atom in args.get(0, "typ"):
+        if isinstance(atom, Obj):
+            learn(machine, value, atom.obj)
+    return value
 
 
 @model(asyncio.gather)

@@ -79,6 +79,7 @@ class Machine:
     inside: dict[Path, Value] = field(default_factory=dict)
     kept: dict[tuple[int, object], Value] = field(default_factory=dict)
     kept_in: dict[int, Value] = field(default_factory=dict)
+    learned: dict[tuple[Path, bool], tuple[object, ...]] = field(default_factory=dict)
     pinned: list[object] = field(default_factory=list)
     raised: Value = NOTHING
     made: dict[object, object] = field(default_factory=dict)

@@ -22,6 +22,7 @@ from langgraph_alto.plan.analysis.catalogue import (
 from langgraph_alto.plan.analysis.containers import merge_into, on_container, pairs_of
 from langgraph_alto.plan.analysis.copies import copied
 from langgraph_alto.plan.analysis.items import elements, get_item, real_elements, set_item
+from langgraph_alto.plan.analysis.learned import learn_from_default
 from langgraph_alto.plan.analysis.machine import Machine, wrap
 from langgraph_alto.plan.analysis.reach import element, escape, inner
 from langgraph_alto.plan.analysis.source import is_library_code, is_library_module
@@ -114,6 +115,7 @@ def _on_state_dict(machine: Machine, ref: Ref, name: str, args: Args, node: ast.
     known = keys is not None and not args.star
     if name in ("get", "__getitem__", "pop", "setdefault") and known:
         found = get_item(machine, state, args.get(0), node)
+        learn_from_default(machine, found, args.get(1, "default"))
         if name in ("pop", "setdefault"):
             for key in keys or ():
                 machine.rec.store(key, "")
@@ -231,6 +233,7 @@ def _by_name(
     item = name in ("get", "pop", "setdefault", "__getitem__") and keys is not None
     if item and hints.is_mapping(ref.hint):
         value = get_item(machine, state, args.get(0), node)
+        learn_from_default(machine, value, args.get(1, "default"))
         value |= args.get(1, "default") | NONE
         if name in ("pop", "setdefault"):
             set_item(machine, state, args.get(0), args.get(1))

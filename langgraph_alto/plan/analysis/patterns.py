@@ -8,6 +8,7 @@ from langgraph_alto.plan.analysis.attributes import get_attribute
 from langgraph_alto.plan.analysis.expressions import evaluate
 from langgraph_alto.plan.analysis.frames import Frame
 from langgraph_alto.plan.analysis.items import elements, get_item, unpack
+from langgraph_alto.plan.analysis.learned import learn_from_class
 from langgraph_alto.plan.analysis.machine import Machine
 from langgraph_alto.plan.analysis.names import bind_name
 from langgraph_alto.plan.analysis.operators import use
@@ -77,6 +78,7 @@ def _held(machine: Machine, atom: object) -> Value:
 
 def _class(machine: Machine, frame: Frame, pattern: ast.MatchClass, subject: Value) -> None:
     cls = evaluate(machine, frame, pattern.cls)
+    learn_from_class(machine, subject, cls)
     for name, part in zip(pattern.kwd_attrs, pattern.kwd_patterns, strict=True):
         value = get_attribute(machine, subject, name, pattern)
         match_pattern(machine, frame, part, value)

@@ -25,6 +25,7 @@ from langgraph_alto.plan.analysis.values import (
     Value,
     one,
 )
+from langgraph_alto.plan.effects import Path
 
 
 def child(machine: Machine, ref: Ref, name: str, hint: object) -> Value:
@@ -35,13 +36,21 @@ def child(machine: Machine, ref: Ref, name: str, hint: object) -> Value:
         return inner(machine, ref, hint)
     path = (*ref.path, name)
     machine.rec.touched.add(path)
-    return one(Ref(path, True, hint)) | machine.kept_at(path)
+    return _place(machine, path, True, hint) | machine.kept_at(path)
 
 
 def inner(machine: Machine, ref: Ref, hint: object = UNKNOWN) -> Value:
     """Some object somewhere below a state object."""
     machine.rec.read(ref.path, "a key of the state is not known before the run")
-    return one(Ref(ref.path, False, hint)) | machine.kept_below(ref.path)
+    return _place(machine, ref.path, False, hint) | machine.kept_below(ref.path)
+
+
+def _place(machine: Machine, path: Path, exact: bool, hint: object) -> Value:
+    """The object at a place: of its annotation, and of classes found out since."""
+    found = one(Ref(path, exact, hint))
+    if hints.classes(hint):
+        return found
+    return found | {Ref(path, exact, each) for each in machine.learned.get((path, exact), ())}
 
 
 def element(machine: Machine, ref: Ref) -> Value:

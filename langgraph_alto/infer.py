@@ -35,7 +35,9 @@ def infer(
     filled in from the runs, if they settle: whatever the last third of the
     different inputs showed must have been seen before. Items whose keys differ
     from run to run make their mapping count as a whole. A node that looks at
-    its whole state, or was never reached, cannot be judged.
+    its whole state, or was never reached, cannot be judged. What runs showed
+    though analysis had ruled it out is reported as a bug to look at, and both
+    are declared, which is safe.
 
     Confidence is one less Good and Turing's estimate of the chance that the
     node's next run shows something new: ``1 - (s + 1) / (n + 1)`` for ``n`` runs

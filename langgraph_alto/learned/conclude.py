@@ -15,7 +15,7 @@ from langgraph_alto.learned.inferred import Fact, FactName, Learned, declaration
 from langgraph_alto.learned.record import Record, covered, minimal
 from langgraph_alto.plan.effects import Path
 from langgraph_alto.plan.shape import masks_of
-from langgraph_alto.plan.stages import Stage
+from langgraph_alto.plan.stages import Stage, roots
 
 Runs = Sequence[frozenset[Path]]
 
@@ -57,12 +57,14 @@ def conclude(graph: Any, records: Sequence[Record]) -> tuple[Learned, ...]:
 def _facts(stage: Stage, records: Sequence[Record]) -> tuple[tuple[Fact, ...], tuple[str, ...]]:
     mine = [r for r in records if r.node == stage.name and r.route is None]
     done = [r for r in mine if r.ended == "returned"]
+    here = [r for r in records if r.node == stage.name]
     facts = {
         "reads": _reads(stage, mine),
         "writes": _writes(stage, mine),
         "mutates": _mutates(stage, mine),
-        "goto": _goto(stage, [r for r in records if r.node == stage.name]),
+        "goto": _goto(stage, here),
     }
+    facts = {name: _corrected(fact, stage, here) for name, fact in facts.items()}
     notes = []
     if not done:
         why = _never(mine)
@@ -220,33 +222,58 @@ def confidence(runs: Runs) -> float:
 
 
 def _contradictions(stage: Stage, records: Sequence[Record]) -> Iterator[str]:
-    """What was seen though analysis had ruled it out."""
-    certain = not any(doubt.fact == "reads" for doubt in stage.doubts)
-    known = stage.leads_to
+    """What was seen though analysis had ruled it out, in words."""
     for record in records:
         if record.node != stage.name:
             continue
-        if known is not None and not record.goto <= known:
-            yield f"it led to {_list(record.goto - known)}, analysis: {_list(known)}"
+        for name, (more, known) in _ruled_out(stage, record).items():
+            yield f"{_WORDS[name].format(_paths(more))}, analysis: {_paths(known)}"
         if record.route is not None:
             yield from _of_route(stage, record)
-            continue
-        if certain and not record.packet:
-            used = record.used | (_roots(stage.inputs) if () in record.used else set())
+        elif record.ended == "interrupted" and not stage.interrupts:
+            yield "it was interrupted, which analysis did not foresee"
+
+
+_WORDS: dict[FactName, str] = {
+    "reads": "it read {}",
+    "writes": "it wrote {}",
+    "mutates": "it changed {} in place",
+    "goto": "it led to {}",
+}
+
+
+def _ruled_out(stage: Stage, record: Record) -> dict[FactName, tuple[set[Path], frozenset[Path]]]:
+    """What a run showed though analysis had ruled it out, and what that had said."""
+    found: dict[FactName, tuple[set[Path], frozenset[Path]]] = {}
+    if stage.leads_to is not None:
+        found["goto"] = _names(record.goto - stage.leads_to), roots(stage.leads_to)
+    if record.route is None:
+        if not any(doubt.fact == "reads" for doubt in stage.doubts) and not record.packet:
+            used = record.used | (roots(stage.inputs) if () in record.used else set())
             more = {p for p in used if p and p[0] in stage.inputs and not covered(p, stage.reads)}
-            if more:
-                yield f"it read {_paths(more)}, analysis: {_paths(stage.reads)}"
-        if stage.writes is not None and record.writes and not record.writes <= stage.writes:
-            more_writes = record.writes - stage.writes
-            yield f"it wrote {_list(more_writes)}, analysis: {_list(stage.writes)}"
+            found["reads"] = more, stage.reads
+        if stage.writes is not None:
+            found["writes"] = _names((record.writes or set()) - stage.writes), roots(stage.writes)
         if stage.mutates is not None:
             more = {path for path in record.mutates if not covered(path, stage.mutates)}
             # What a run beside it did may look like its own doing.
             more -= record.unexplained if record.beside else set()
-            if more:
-                yield f"it changed {_paths(more)} in place, analysis: {_paths(stage.mutates)}"
-        if record.ended == "interrupted" and not stage.interrupts:
-            yield "it was interrupted, which analysis did not foresee"
+            found["mutates"] = more, stage.mutates
+    return {name: (more, known) for name, (more, known) in found.items() if more}
+
+
+def _corrected(fact: Fact, stage: Stage, records: Sequence[Record]) -> Fact:
+    """A fact of analysis that runs have contradicted: both together, to be safe."""
+    wrong = [
+        found[fact.name] for record in records if fact.name in (found := _ruled_out(stage, record))
+    ]
+    if fact.source != "analysis" or not wrong or (fact.name == "reads" and stage.whole_input):
+        return fact
+    every = minimal({path for more, known in wrong for path in (*more, *known)})
+    if () in every:
+        return Fact(fact.name, "nothing", why="analysis was wrong about it")
+    value = frozenset(".".join(path) for path in every)
+    return Fact(fact.name, "runs", value, 0.0, "analysis was wrong about it")
 
 
 def _of_route(stage: Stage, record: Record) -> Iterator[str]:
@@ -258,10 +285,6 @@ def _of_route(stage: Stage, record: Record) -> Iterator[str]:
         keys |= route.inputs
     if not keys <= route.reads:
         yield f"its router read {_list(keys - route.reads)}, analysis: {_list(route.reads)}"
-
-
-def _roots(names: Iterable[str]) -> set[Path]:
-    return {(name,) for name in names}
 
 
 def _list(names: Collection[str]) -> str:

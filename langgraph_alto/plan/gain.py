@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from langgraph.constants import START
 
+from langgraph_alto.plan.effects import Effects
 from langgraph_alto.plan.makespan import Makespan, in_supersteps, run_ahead
 from langgraph_alto.plan.masks import Masks
 from langgraph_alto.plan.passage import WIDTH, Passage, passages
@@ -171,9 +172,28 @@ def _lifts(
     for text, of in declared.items():
         lifted = given.remade({**given.effects, **of})
         gains.append(LiftGain(text, after - _played(found, given, lifted, seconds)))
-        together.update(of)
+        for name, promised in of.items():
+            together[name] = _both(together[name], promised) if name in together else promised
     gains.sort(key=lambda gain: (-gain.seconds, gain.text))
     return tuple(gains), _played(found, given, given.remade(together), seconds)
+
+
+def _both(one: Effects, other: Effects) -> Effects:
+    """What two declarations of one node promise together."""
+
+    def value(fact: str) -> frozenset[str] | None:
+        sides = [
+            frozenset(names) for each in (one, other) if (names := getattr(each, fact)) is not None
+        ]
+        return sides[0].intersection(*sides) if sides else None
+
+    return Effects(
+        reads=value("reads"),
+        writes=value("writes"),
+        mutates=value("mutates"),
+        ordered=one.ordered or other.ordered,
+        goto=value("goto"),
+    )
 
 
 def _stops(given: Given) -> Given:

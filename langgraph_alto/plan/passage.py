@@ -40,6 +40,9 @@ MOST = 2_000
 ROUNDS = 3
 """No choice is made more often in one passage."""
 
+STEPS = 12
+"""No passage goes on for more supersteps per node, as one without a way out would."""
+
 
 class Choice(NamedTuple):
     """What a conditional edge leads to, if it is taken so."""
@@ -150,7 +153,7 @@ class _Walk:
         here = [Job(masks.index[START])]
         deferred = 0
         steps: list[tuple[Job, ...]] = []
-        while here and self.count < self.most:
+        while here and self.count < self.most and len(steps) < STEPS * len(masks.stages):
             for node in {job.node for job in here}:
                 self.visits[node] = self.visits.get(node, 0) + 1
             packets: list[Job] = []

@@ -151,7 +151,7 @@ def declared(text: str) -> Mapping[str, Effects]:
 
 
 def as_sets(effects: Effects) -> Effects:
-    facts = {
+    facts: dict[str, Any] = {
         name: frozenset(value)
         for name in ("reads", "writes", "mutates", "goto")
         if (value := getattr(effects, name)) is not None
@@ -270,7 +270,7 @@ def test_no_lie_about_a_node_that_goes_through_its_state(how: str) -> None:
     def test(state: State) -> dict[str, Any]:
         return {"score": 1 if state else 0}
 
-    def case(state: State) -> dict[str, Any]:
+    def case(state: Any) -> dict[str, Any]:
         match state:
             case {**rest}:
                 return {"score": len(rest)}
@@ -380,7 +380,7 @@ def test_routers_wait_too() -> None:
         return "last" if state["docs"] else "__end__"
 
     builder.add_conditional_edges("then", more)
-    plan, staying = barriers(builder, effects={"slow": Effects(goto=())})
+    _, staying = barriers(builder, effects={"slow": Effects(goto=())})
     assert [(barrier.node, barrier.router) for barrier in staying] == [
         ("then", False),
         ("then", True),

@@ -78,7 +78,7 @@ def test_each_pass_only_adds() -> None:
 
 
 def test_no_such_pass() -> None:
-    with pytest.raises(ValueError, match="'fuse'.*read, effects, scopes, barriers, streams"):
+    with pytest.raises(ValueError, match=r"'fuse'.*read, effects, scopes, barriers, streams"):
         wrap(agent()).plan.explain(stage="fuse")
 
 
@@ -106,7 +106,7 @@ def test_supersteps_are_langgraphs() -> None:
     """
     builder = built("START->a START->b a->c c->e b->e e->f", deferred="e")
     plan = wrap(builder).plan
-    found = {}
+    found: dict[str, int] = {}
     for event in builder.compile().stream({}, stream_mode="debug"):
         if event["type"] == "task":
             found.setdefault(event["payload"]["name"], event["step"])
@@ -237,7 +237,7 @@ def test_nodes_that_never_run_ahead() -> None:
         (rank, {"effects": {"then": Effects(ordered=True)}}, "declared ordered"),
         (ask, {}, "interrupt()"),
     ):
-        plan = wrap(beside(nothing, then=then), **options).plan  # type: ignore[arg-type]
+        plan = wrap(beside(nothing, then=then), **options).plan
         if then is ask:
             # Nothing comes after it that could run ahead.
             assert not plan["then"].ahead

@@ -43,7 +43,7 @@ def beside(slow: Any, first: Any = load, then: Any = rank) -> StateGraph[Any]:
     slow
     first --> then
     """
-    builder = StateGraph(State)
+    builder: StateGraph[Any] = StateGraph(State)
     builder.add_node("slow", slow)
     builder.add_node("first", first)
     builder.add_node("then", then)
@@ -71,7 +71,7 @@ def vague_reads() -> StateGraph[Any]:
     def slow(state: State) -> dict[str, Any]:
         return {"best": "b"}
 
-    def then(state: State) -> dict[str, Any]:
+    def then(state: Any) -> dict[str, Any]:
         docs = state[key_of("docs")]
         return {"score": len(docs)}
 
@@ -84,11 +84,11 @@ def vague_both() -> StateGraph[Any]:
     load/docs --> rank[?]
     """
 
-    def rank_all(state: State) -> dict[str, Any]:
+    def rank_all(state: Any) -> dict[str, Any]:
         docs = state[key_of("docs")]
         return {"score": len(docs)}
 
-    builder = StateGraph(State)
+    builder: StateGraph[Any] = StateGraph(State)
     builder.add_node("draft", draft)
     builder.add_node("load", load)
     builder.add_node("rank", rank_all)
@@ -134,7 +134,7 @@ def vague_changes() -> StateGraph[Any]:
     def then(state: Noted) -> dict[str, Any]:
         return {"score": len(look(state.get("notes")))}
 
-    def look(notes: Any) -> str:
+    def look(notes: Any) -> Any:
         return notes.text() if hasattr(notes, "text") else notes
 
     builder = StateGraph(Noted)
@@ -165,15 +165,15 @@ def fan_out() -> StateGraph[Any]:
         return {}
 
     def packets(state: State) -> list[Send]:
-        return [Send("check", {"number": number}) for number in range(3)]
+        return [Send("check", {"docs": [str(number)]}) for number in range(3)]
 
-    def check(packet: Any) -> dict[str, Any]:
-        return {"docs": [str(packet["number"])]}
+    def check(state: State) -> dict[str, Any]:
+        return {"docs": state["docs"]}
 
     def collect(state: State) -> dict[str, Any]:
         return {"score": len(state["docs"])}
 
-    builder = StateGraph(State)
+    builder: StateGraph[Any] = StateGraph(State)
     builder.add_node("split", split)
     builder.add_node("check", check)
     builder.add_node("collect", collect)
@@ -194,13 +194,13 @@ def nested() -> StateGraph[Any]:
     def to_read(state: State) -> list[Send]:
         return [Send("read", number) for number in range(2)]
 
-    def mark(packet: Any) -> dict[str, Any]:
-        return {"docs": [str(packet)]}
+    def mark(state: State) -> dict[str, Any]:
+        return {"docs": [str(state)]}
 
     def again(state: State) -> list[Send]:
         return [Send("mark", number) for number in range(2)]
 
-    builder = StateGraph(State)
+    builder: StateGraph[Any] = StateGraph(State)
     builder.add_node("split", split)
     builder.add_node("read", lambda packet: {"docs": ["read"]})
     builder.add_node("mark", mark)
@@ -226,7 +226,7 @@ def agent() -> StateGraph[Any]:
     def route(state: State) -> str:
         return "tools" if state["score"] < 2 else END
 
-    builder = StateGraph(State)
+    builder: StateGraph[Any] = StateGraph(State)
     builder.add_node("agent", think)
     builder.add_node("tools", tools)
     builder.add_edge(START, "agent")

@@ -273,7 +273,7 @@ def test_as_the_whole_dict(
         do, args = (KEYED[step], (key,)) if key else (ALL[step], ())
         if key in left or (not key and left):
             # Nothing known at all looks empty to the encoder, which does not ask.
-            if step == "json" and not dict.__len__(target):
+            if step.startswith("json") and not dict.__len__(target):
                 return
             with pytest.raises(Misprediction):
                 do(target, *args)

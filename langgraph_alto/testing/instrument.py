@@ -20,6 +20,7 @@ import copy
 import dataclasses
 import functools
 import random
+import sys
 import threading
 import time
 from collections import Counter
@@ -51,7 +52,8 @@ class Call(NamedTuple):
     Attributes:
         node: Name of the node; ``outer/inner`` for a node of a subgraph.
         step: Number of the superstep that owns the task, from the task's own
-            metadata; ``-1`` if the engine gave none.
+            metadata; ``-1`` if none is to be had: nodes of an async run cannot see
+            theirs before Python 3.11.
         place: Position among the ``Send`` tasks of its superstep, else ``-1``.
     """
 
@@ -245,7 +247,11 @@ def _runs_in_executor(coroutine: object, function: object) -> bool:
 def _counted(function: Callable[..., Any], recorder: Recorder, name: str) -> Callable[..., Any]:
     def counted(*args: Any, **kwargs: Any) -> Any:
         recorder.enter(name)
-        return function(*args, **kwargs)
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            _note(error, name)
+            raise
 
     return cast("Callable[..., Any]", functools.wraps(function)(counted))
 
@@ -255,6 +261,19 @@ def _acounted(
 ) -> Callable[..., Awaitable[Any]]:
     async def counted(*args: Any, **kwargs: Any) -> Any:
         await recorder.aenter(name)
-        return await function(*args, **kwargs)
+        try:
+            return await function(*args, **kwargs)
+        except Exception as error:
+            _note(error, name)
+            raise
 
     return cast("Callable[..., Awaitable[Any]]", functools.wraps(function)(counted))
+
+
+def _note(error: Exception, name: str) -> None:
+    """Say on an exception which node raised it, as LangGraph does from Python 3.11 on."""
+    if sys.version_info < (3, 11) and not hasattr(error, "__notes__"):
+        noted: Any = error
+        noted.__notes__ = [
+            f"During task with name '{node}' and id ''" for node in reversed(name.split("/"))
+        ]

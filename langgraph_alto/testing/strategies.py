@@ -13,6 +13,7 @@ Needs hypothesis.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Sequence
 from typing import Literal, get_args
 
@@ -79,7 +80,8 @@ def graphs(
     Nodes are deterministic functions of what they read, and their updates say
     what they read, so a node that ran on wrong input shows in the values. What
     LangGraph itself leaves to chance is not drawn: nodes that change in place
-    what a node of the same superstep reads.
+    what a node of the same superstep reads. Nor is what it cannot do: ``interrupt``
+    in an async run before Python 3.11.
 
     Args:
         mode: With ``"sync"`` all nodes and routers are plain functions.
@@ -90,7 +92,8 @@ def graphs(
     Returns:
         The strategy.
     """
-    ordered: Sequence[Feature] = sorted(features)
+    cannot = {"interrupts"} if mode == "async" and sys.version_info < (3, 11) else set()
+    ordered: Sequence[Feature] = sorted(set(features) - cannot)
 
     def made(data: bytes) -> Description:
         choices = Choices(data)

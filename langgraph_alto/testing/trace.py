@@ -34,7 +34,8 @@ class Failure:
         type: Qualified name of its class.
         message: Its text without ids and addresses.
         nodes: The nodes that LangGraph's notes name, innermost first; empty
-            when it was not a node that raised it.
+            when it was not a node that raised it. Before Python 3.11 LangGraph
+            writes no notes; instrumented bodies then do.
     """
 
     type: str
@@ -54,7 +55,7 @@ class Failure:
 
     @property
     def of_node(self) -> bool:
-        """Whether a node raised it; before Python 3.11 there are no notes to tell."""
+        """Whether a node raised it; before Python 3.11 routes and writes leave no note."""
         return bool(self.nodes) or sys.version_info < (3, 11)
 
     def __str__(self) -> str:

@@ -38,6 +38,7 @@ from tests.guarantees.support import (
     uneven,
     wrapped,
 )
+from tests.versions import needs_context
 
 ALL = ["quick", "slow", "early", "late", "end"]
 MODES = ["values", "updates", "messages", "custom", "checkpoints", "tasks", "debug"]
@@ -96,9 +97,19 @@ def test_invoke(mode: Mode) -> None:
     assert run(fast, {"log": []}, mode, thread()) == run(plain, {"log": []}, mode, thread())
 
 
-@both
 @pytest.mark.parametrize("version", ["v1", "v2"])
-@pytest.mark.parametrize("stream_mode", MODES)
+@pytest.mark.parametrize(
+    ("stream_mode", "mode"),
+    [
+        pytest.param(
+            stream_mode,
+            mode,
+            marks=[needs_context] if (stream_mode, mode) == ("custom", "async") else [],
+        )
+        for stream_mode in MODES
+        for mode in ("sync", "async")
+    ],
+)
 def test_each_stream_mode_in_each_version(stream_mode: str, version: Any, mode: Mode) -> None:
     def streamed(made: Any) -> Any:
         how: dict[str, Any] = {"stream_mode": stream_mode, "version": version}

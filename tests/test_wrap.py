@@ -29,6 +29,7 @@ from tests.guarantees.support import (
     uneven,
     wrapped,
 )
+from tests.versions import both_with_context
 
 ALL = ["quick", "slow", "early", "late", "end"]
 
@@ -80,7 +81,7 @@ def test_a_compiled_graph(mode: Mode) -> None:
     assert journal.came_first("begin early", "end slow")
 
 
-@both
+@both_with_context
 def test_an_entrypoint(mode: Mode) -> None:
     @task
     def double(number: int) -> int:

@@ -36,6 +36,7 @@ from tests.guarantees.support import (
     thread,
     wrapped,
 )
+from tests.versions import both_with_context
 
 SLOW = 0.12
 EDGES = [("", "quick"), ("", "slow"), ("quick", "early"), ("early", "after"), ("slow", "late")]
@@ -129,7 +130,7 @@ def ask(question: str) -> str:
     return str(interrupt(question))
 
 
-@both
+@both_with_context
 def test_nodes_that_call_interrupt(mode: Mode) -> None:
     """Nodes that call ``interrupt()``, here through a helper."""
     journal = Journal()
@@ -150,7 +151,7 @@ def test_nodes_that_call_interrupt(mode: Mode) -> None:
     assert journal.calls() == {"quick": 1, "slow": 1, "early": 2, "after": 1, "late": 1}
 
 
-@both
+@both_with_context
 def test_an_interrupt_that_cannot_be_seen_still_works(mode: Mode) -> None:
     """``interrupt()`` out of sight of the analysis is asked by the task that is resumed."""
     journal = Journal()
@@ -170,7 +171,7 @@ def test_an_interrupt_that_cannot_be_seen_still_works(mode: Mode) -> None:
     assert result["log"] == ["quick", "slow", "yes", "late", "after"]
 
 
-@both
+@both_with_context
 def test_nothing_after_an_unfinished_node_that_may_interrupt(mode: Mode) -> None:
     """While ``slow`` may still ask, its superstep may not be the last before a pause."""
     journal = Journal()
@@ -183,7 +184,7 @@ def test_nothing_after_an_unfinished_node_that_may_interrupt(mode: Mode) -> None
     assert journal.calls() == {"quick": 1, "slow": 2, "early": 1, "after": 1, "late": 1}
 
 
-@both
+@both_with_context
 def test_a_subgraph_that_may_interrupt(mode: Mode) -> None:
     """A subgraph whose node calls ``interrupt()`` counts as a node that does."""
     journal = Journal()
@@ -503,7 +504,7 @@ def test_a_reducer_that_mutates_its_argument(mode: Mode) -> None:
 # -- @task ---------------------------------------------------------------------
 
 
-@both
+@both_with_context
 def test_nodes_that_call_a_task(mode: Mode) -> None:
     """LangGraph numbers the calls of a ``@task`` within the superstep."""
     journal = Journal()

@@ -8,6 +8,7 @@ node; retry and timeout policies count the same attempts.
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from typing import Any
 
@@ -29,6 +30,7 @@ from tests.guarantees.support import (
     uneven,
     wrapped,
 )
+from tests.versions import needs_langgraph
 
 
 class Broken(Exception):
@@ -61,7 +63,8 @@ def test_same_type_from_the_same_node(mode: Mode) -> None:
     failing = node(mode, "early", journal, error=Broken("no"))
     with pytest.raises(Broken, match=r"^no\b") as caught:
         run(wrapped(branches(mode, journal, early=failing)), {"log": []}, mode)
-    assert any("early" in note for note in caught.value.__notes__)
+    if sys.version_info >= (3, 11):
+        assert any("early" in note for note in caught.value.__notes__)
     # It did fail early; and it is raised once its superstep has come.
     assert journal.came_first("end early", "end slow")
     assert journal.calls()["early"] == 1
@@ -323,6 +326,7 @@ def test_error_handlers(kind: str, mode: Mode) -> None:
     assert outcome(wrapped)[1]["handler"] == 1
 
 
+@needs_langgraph("1.2.18", "raises a handled failure again when the run ends")
 @both
 def test_a_handled_failure_lets_siblings_go_on(mode: Mode) -> None:
     """A failure that is handled cancels nothing, of this superstep or of later ones."""

@@ -27,6 +27,7 @@ from tests.guarantees.support import (
     run,
     wrapped,
 )
+from tests.versions import both_with_context
 
 bounds = pytest.mark.parametrize("bound", [1, 2, 3])
 
@@ -194,7 +195,7 @@ def test_a_wide_fan_out(bound: int, mode: Mode) -> None:
     assert journal.calls() == {"work": 40, "check": 40}
 
 
-@both
+@both_with_context
 @bounds
 def test_calls_of_tasks_count(bound: int, mode: Mode) -> None:
     """A node that waits for the ``@task``s it calls does not starve them."""

@@ -38,6 +38,7 @@ from tests.guarantees.support import (
     uneven,
     wrapped,
 )
+from tests.versions import both_with_context
 
 VARYING = frozenset(
     {
@@ -328,7 +329,7 @@ def test_messages_of_packets_carry_their_true_place(mode: Mode) -> None:
 # -- custom events -------------------------------------------------------------
 
 
-@both
+@both_with_context
 @pytest.mark.parametrize("how", ["argument", "function"])
 def test_custom_events(how: str, mode: Mode) -> None:
     """Custom events of a node run ahead come in LangGraph's order."""
@@ -365,7 +366,7 @@ def test_custom_events(how: str, mode: Mode) -> None:
     assert [names.count(f"{name} ends") for name in ("slow", "early", "late")] == [1, 1, 1]
 
 
-@both
+@both_with_context
 def test_events_of_a_wrong_guess_are_never_seen(mode: Mode) -> None:
     """Events of a task that is not certain are held until adoption, or dropped."""
     journal = Journal()

@@ -42,6 +42,7 @@ from tests.guarantees.support import (
     uneven,
     wrapped,
 )
+from tests.versions import both_with_context
 
 OURS = (Ahead, Run, Pool, Predictor, Task, Slots)
 
@@ -111,7 +112,7 @@ def test_a_run_that_fails(name: str, mode: Mode) -> None:
     nothing_alive(before)
 
 
-@both
+@both_with_context
 def test_a_run_that_is_interrupted(mode: Mode) -> None:
     """A run that pauses, with run-ahead before and after it."""
     before = engines.made

@@ -14,6 +14,7 @@ from langgraph.graph import START, StateGraph
 from langgraph.types import Send
 
 from langgraph_alto.testing.instrument import Call, Recorder, delay_function, instrumented
+from tests.versions import needs_context
 
 
 class State(TypedDict):
@@ -55,6 +56,7 @@ def _graph() -> Any:
     return graph.compile()
 
 
+@needs_context
 async def test_counts_every_body_by_step_and_place() -> None:
     graph, recorder = _graph(), Recorder()
     copy = instrumented(graph, recorder)

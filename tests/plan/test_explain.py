@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TypedDict
 
 import pytest
@@ -75,6 +77,18 @@ declared it would take 1.1 s instead of 2 s.
   With all that could be declared: 1.1 s
   Assumed: only the nodes' own times count, and as many run at once as may"""
     )
+
+
+def test_the_readme_shows_what_is_printed() -> None:
+    text = (Path(__file__).parents[2] / "README.md").read_text()
+    program = re.search(r"```python\n(.*?)\nasync def timed", text, re.DOTALL)
+    shown_there = re.search(r"## What it plans\n.*?```text\n(.*?)\n```", text, re.DOTALL)
+    assert program
+    assert shown_there
+    names: dict[str, Any] = {}
+    exec(program[1], names)
+    times = {"archive": 1.0, "index": 0.1, "pages": 1.0, "answer": 0.0}
+    assert wrap(names["graph"]).plan.explain("read", times) == shown_there[1]
 
 
 def test_after_each_pass() -> None:

@@ -6,7 +6,7 @@ same for the same plan, so that it can be kept and compared.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from langgraph.constants import START
 
@@ -17,13 +17,8 @@ from langgraph_alto.plan.words import because, duration, listed, padded, shown, 
 _FEW = 4
 
 
-def explain(
-    plan: Plan,
-    times: Mapping[str, float] | None = None,
-    widths: Mapping[str, int] | None = None,
-) -> str:
+def explain(plan: Plan, gain: Gain | None = None) -> str:
     """The plan as text; see :meth:`~langgraph_alto.plan.plan.Plan.explain`."""
-    gain = None if times is None else plan.gain(times, widths=widths)
     sections = [list(_head(plan))]
     if plan.given is not None:
         sections.append(list(_steps(plan)))

@@ -317,7 +317,8 @@ class Plan:
         """
         from langgraph_alto.plan.explain import explain
 
-        return explain(self if stage is None else self.after(stage), times, widths)
+        gain = None if times is None else self.gain(times, widths=widths)
+        return explain(self if stage is None else self.after(stage), gain)
 
     def gain(self, times: Mapping[str, float], *, widths: Mapping[str, int] | None = None) -> Gain:
         """Predict how long a run takes in supersteps, and how long under this plan.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import linecache
 import re
 import sys
 from collections.abc import Mapping
@@ -90,7 +91,9 @@ def test_the_readme_shows_what_is_printed(monkeypatch: pytest.MonkeyPatch) -> No
     # The state's annotations are looked up in its module.
     module = ModuleType("readme_program")
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    exec(program[1], vars(module))
+    lines = program[1].splitlines(keepends=True)
+    monkeypatch.setitem(linecache.cache, "readme", (len(program[1]), None, lines, "readme"))
+    exec(compile(program[1], "readme", "exec"), vars(module))
     times = {"archive": 1.0, "index": 0.1, "pages": 1.0, "answer": 0.0}
     assert wrap(module.graph).plan.explain("read", times) == shown_there[1]
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from langgraph_alto.plan.effects import Effects
 from langgraph_alto.plan.masks import Masks
-from langgraph_alto.plan.order import known_destinations
+from langgraph_alto.plan.order import Order, known_destinations
 from langgraph_alto.plan.plan import Barrier, Dependency, Given, Lift
 from langgraph_alto.plan.stages import Stage
 from langgraph_alto.plan.waits import (
@@ -47,12 +47,14 @@ def waits(given: Given) -> tuple[tuple[Dependency, ...], tuple[Barrier, ...]]:
         for barrier in alone_waits(given, masks, when, place)
     ]
     unneeded = [wait for wait in pairs if not wait.needed]
-    tried: dict[str, Masks] = {}
+    tried: dict[str, tuple[Masks, Order]] = {}
     staying = (_lifted(given, wait, unneeded, tried) for wait in unneeded)
     return needed, (*alone, *staying)
 
 
-def _lifted(given: Given, wait: Wait, staying: Sequence[Wait], tried: dict[str, Masks]) -> Barrier:
+def _lifted(
+    given: Given, wait: Wait, staying: Sequence[Wait], tried: dict[str, tuple[Masks, Order]]
+) -> Barrier:
     unknown = {unknown for reason in wait.reasons for unknown in reason.unknown}
     who = f"the router of {shown(wait.node)}" if wait.how == "router" else shown(wait.node)
     barrier = Barrier(
@@ -67,10 +69,10 @@ def _lifted(given: Given, wait: Wait, staying: Sequence[Wait], tried: dict[str, 
     if unknown and all(reason.unknown for reason in wait.reasons):
         for declared in _candidates(given, wait, unknown, staying):
             text = pasted(declared)
-            masks = tried.get(text)
-            if masks is None:
-                masks = tried[text] = given.remade({**given.effects, **declared})
-            if not _stays(given, masks, wait):
+            if text not in tried:
+                masks = given.remade({**given.effects, **declared})
+                tried[text] = masks, ordered_by(given, masks)
+            if not _stays(given, *tried[text], wait):
                 return replace(barrier, lift=lift_of(declared))
     return replace(barrier, instead=_instead(given, wait, unknown))
 
@@ -102,13 +104,9 @@ def _lifted_alone(given: Given, barrier: Barrier) -> Barrier:
     return replace(barrier, lift=lift_of(declared), instead=None)
 
 
-def _stays(given: Given, masks: Masks, wait: Wait) -> bool:
-    when = ordered_by(given, masks)
-    place = masks.index[wait.node]
-    return any(
-        other.earlier == wait.earlier and other.how == wait.how
-        for other in pair_waits(given, masks, when, place)
-    )
+def _stays(given: Given, masks: Masks, when: Order, wait: Wait) -> bool:
+    found = pair_waits(given, masks, when, masks.index[wait.node], masks.mask([wait.earlier]))
+    return any(other.how == wait.how for other in found)
 
 
 def _candidates(

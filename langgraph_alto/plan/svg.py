@@ -8,6 +8,7 @@ styles or links; what comes from the graph is only ever escaped text.
 from __future__ import annotations
 
 import html
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -24,7 +25,9 @@ _GAP = 90
 _MARGIN = 20
 _LONGEST = 28
 _FONT = 'font-family="monospace" font-size="12"'
+_LINE = 100
 _BARRIER = "#b00020"
+_DATA = "#2e7d32"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,7 @@ def _alto(plan: Plan, boxes: dict[str, _Box], top: float) -> Iterator[str]:
         if edge.source != START and edge.source in boxes and edge.target in boxes:
             yield _arrow(boxes[edge.source], boxes[edge.target], "#1f5fa8", _dashes(edge), 0)
     for wait in plan.dependencies:
-        yield _arrow(boxes[wait.earlier], boxes[wait.node], "#2e7d32", "2 3", 6)
+        yield _arrow(boxes[wait.earlier], boxes[wait.node], _DATA, "2 3", 6)
     for barrier in plan.barriers:
         if barrier.earlier is not None:
             yield _arrow(boxes[barrier.earlier], boxes[barrier.node], _BARRIER, "7 4", -6)
@@ -128,10 +131,17 @@ def _dashes(edge: Edge) -> str:
 
 def _notes(plan: Plan) -> Iterator[tuple[str, str]]:
     if plan.off:
-        yield f"Nothing runs ahead: {shown(plan.off)}", _BARRIER
+        yield from _wrapped(f"Nothing runs ahead: {plan.off}", _BARRIER)
+    if plan.dependencies:
+        yield "green, dotted: waits that the data need", _DATA
     for number, barrier in enumerate(plan.barriers, 1):
-        yield f"barrier {number}: {barrier.reason}", _BARRIER
-        yield f"    {remedy(barrier)}", "#555555"
+        yield from _wrapped(f"barrier {number}: {barrier.reason}", _BARRIER)
+        yield from _wrapped(f"    {remedy(barrier)}", "#555555")
+
+
+def _wrapped(text: str, colour: str) -> Iterator[tuple[str, str]]:
+    for line in textwrap.wrap(shown(text), _LINE, subsequent_indent=" " * 8):
+        yield line, colour
 
 
 def _short(name: str) -> str:
@@ -162,18 +172,28 @@ def _line(x1: float, y1: float, x2: float, y2: float, colour: str, wide: int) ->
 
 
 def _arrow(source: _Box, target: _Box, colour: str, dashes: str, shift: float) -> str:
-    """A curve from one box to another, with a head; back to front it goes below them."""
-    dash = f' stroke-dasharray="{dashes}"' if dashes else ""
-    y1, y2 = source.middle + shift, target.middle + shift
+    """A curve from one box to another, with a head: across, beside or back below them."""
     if source.left < target.left:
-        x1, x2 = source.right, target.left - 6
+        x1, y1 = source.right, source.middle + shift
+        x2, y2 = target.left - 6, target.middle + shift
         bend = (x2 - x1) / 2
-        path = f"M{x1:.1f} {y1:.1f} C{x1 + bend:.1f} {y1:.1f} {x2 - bend:.1f} {y2:.1f} "
+        bends = ((x1 + bend, y1), (x2 - bend, y2))
+        head = "l-6 -4 l0 8 z"
+    elif source.left == target.left:
+        x1, y1 = source.right, source.middle + 4
+        x2, y2 = target.right + 6, target.middle - 4 if source.top >= target.top else target.middle
+        bends = ((x1 + 34, y1 + 6), (x2 + 28, y2 - 6))
+        head = "l6 -4 l0 8 z"
     else:
-        x1, x2 = source.right, target.right + 6
-        path = f"M{x1:.1f} {y1:.1f} C{x1 + 40:.1f} {y1 + 24:.1f} {x2 + 40:.1f} {y2 + 24:.1f} "
-    head = -6 if source.left < target.left else 6
+        x1, y1 = source.left + source.size / 2 + shift, source.top + _BOX
+        x2, y2 = target.left + target.size / 2 + shift, target.top + _BOX + 6
+        bends = ((x1, max(y1, y2) + 26), (x2, max(y1, y2) + 26))
+        head = "l-4 6 l8 0 z"
+    through = " ".join(f"{x:.1f} {y:.1f}" for x, y in bends)
+    tip = {"l-6": (6, 0), "l6": (-6, 0), "l-4": (0, -6)}[head.split()[0]]
+    dash = f' stroke-dasharray="{dashes}"' if dashes else ""
     return (
-        f'<path d="{path}{x2:.1f} {y2:.1f}" fill="none" stroke="{colour}"{dash}/>'
-        f'<path d="M{x2 - head:.1f} {y2:.1f} l{head} -4 l0 8 z" fill="{colour}"/>'
+        f'<path d="M{x1:.1f} {y1:.1f} C{through} {x2:.1f} {y2:.1f}" '
+        f'fill="none" stroke="{colour}"{dash}/>'
+        f'<path d="M{x2 + tip[0]:.1f} {y2 + tip[1]:.1f} {head}" fill="{colour}"/>'
     )

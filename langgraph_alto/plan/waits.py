@@ -76,13 +76,23 @@ def ordered_by(given: Given, masks: Masks) -> Order:
 # -- one node for another -------------------------------------------------------
 
 
-def pair_waits(given: Given, masks: Masks, when: Order, later: int) -> Iterable[Wait]:
-    """The waits of one node for nodes at earlier supersteps."""
+def pair_waits(
+    given: Given, masks: Masks, when: Order, later: int, among: int = -1
+) -> Iterable[Wait]:
+    """The waits of one node for nodes at earlier supersteps.
+
+    Args:
+        given: The graph.
+        masks: Its plan, compiled; perhaps with other declarations than its own.
+        when: The order of its nodes.
+        later: The node.
+        among: The nodes it may wait for.
+    """
     stage = masks.stages[later]
     if stage.name == START or stage.barrier is not None:
         return
     seen = _Views(masks, stage)
-    for place in bits(when.waits(later)):
+    for place in bits(when.waits(later) & among):
         earlier = masks.stages[place]
         if earlier.name == START:
             continue

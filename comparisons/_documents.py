@@ -60,9 +60,9 @@ class Loading:
 
 
 LOADINGS = (
-    Loading("one document loads slowly", 0.010, slow=0.400),
-    Loading("one loads at a time", 0.020, limits={"split": 1}),
-    Loading("all load alike", 0.010),
+    Loading("one slow", 0.010, slow=0.500),
+    Loading("one at a time", 0.020, limits={"split": 1}),
+    Loading("all alike", 0.010),
 )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langgraph.checkpoint.base.id import uuid6
 
@@ -37,6 +37,9 @@ from langgraph_alto.engine.run import Run, held, same
 from langgraph_alto.engine.slots import Priority
 from langgraph_alto.engine.supersteps import Phase, Task
 from langgraph_alto.plan.masks import Masks
+
+if TYPE_CHECKING:
+    from langgraph_alto.engine.early import Gathers
 
 
 class Ahead:
@@ -76,6 +79,7 @@ class Ahead:
         self.frozen = False
         self.closed = False
         self.lineage: Lineage | None = None
+        self.gathers: Gathers | None = None
         self.recording: Recording | None = None
         self._ids: dict[int, str] = {}
 
@@ -86,6 +90,8 @@ class Ahead:
         with self.locked():
             self._begin()
             self.pump()
+            if self.gathers is not None:
+                self.gathers.begin(self.loop.tasks.values())
 
     def _begin(self) -> None:
         loop, predictor = self.loop, self.predictor
@@ -135,6 +141,9 @@ class Ahead:
 
     def real_finished(self, task: Any) -> None:
         """A task of the current superstep has finished."""
+        if self.gathers is not None:
+            with self.locked():
+                self.gathers.heard(task.writes)
         if (known := self.current.get(task.id)) is not None:
             with self.locked():
                 self.predictor.finished(known, list(task.writes))
@@ -142,6 +151,9 @@ class Ahead:
 
     def real_failed(self, task: Any, *, fatal: bool) -> None:
         """A task of the current superstep has raised or was interrupted."""
+        if self.gathers is not None and fatal:
+            with self.locked():
+                self.gathers.stop()
         if (known := self.current.get(task.id)) is not None:
             with self.locked():
                 for later in self.predictor.failed(known, fatal=fatal):
@@ -260,6 +272,7 @@ class Ahead:
     def forget(self) -> None:
         """Let go of everything, so that the run's state is freed with the run."""
         self.closed = True
+        self.gathers = None
         self.runs.clear()
         self.current.clear()
         self.predictor.forget()
@@ -311,6 +324,8 @@ class Ahead:
             if run.task.run is run:
                 self.predictor.finished(run.task, list(run.made.writes))
                 self.pump()
+                if self.gathers is not None:
+                    self.gathers.heard(run.made.writes)
 
     def raised(self, run: Run, error: BaseException) -> None:
         """A run ahead has raised; the error is held until its superstep comes."""

@@ -33,13 +33,14 @@ class Events:
     Thread-safe: a node's threads may emit while the loop's thread releases.
     """
 
-    __slots__ = ("_held", "_lock", "_rename")
+    __slots__ = ("_held", "_lock", "_rename", "_via")
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._held: deque[tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]] | None
         self._held = deque()
         self._rename: Callable[[Any], Any] | None = None
+        self._via: Events | None = None
 
     def emit(self, sink: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         """Hold a call of ``sink``, or make it when the events were released."""
@@ -47,36 +48,37 @@ class Events:
             if self._held is not None:
                 self._held.append((sink, args, kwargs))
                 return
-            rename = self._rename
-        self._call(sink, args, kwargs, rename)
+        self._call(sink, args, kwargs)
 
-    def release(self, rename: Callable[[Any], Any] | None = None) -> None:
+    def release(
+        self, rename: Callable[[Any], Any] | None = None, via: Events | None = None
+    ) -> None:
         """Let out what is held, in order, and everything after it.
 
         Args:
             rename: Applied to each call's ``metadata``, to put the task's true
                 identity in place of a provisional one.
+            via: The events of another run ahead that these become part of.
         """
         with self._lock:
-            held, self._held, self._rename = self._held, None, rename
+            held, self._held, self._rename, self._via = self._held, None, rename, via
             for sink, args, kwargs in held or ():
-                self._call(sink, args, kwargs, rename)
+                self._call(sink, args, kwargs)
 
     def discard(self) -> None:
         """Forget what is held, and ignore what may still come."""
         with self._lock:
             self._held = deque(maxlen=0)
 
-    @staticmethod
     def _call(
-        sink: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        rename: Callable[[Any], Any] | None,
+        self, sink: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
-        if rename is not None and kwargs.get("metadata"):
-            kwargs = {**kwargs, "metadata": rename(kwargs["metadata"])}
-        sink(*args, **kwargs)
+        if self._rename is not None and kwargs.get("metadata"):
+            kwargs = {**kwargs, "metadata": self._rename(kwargs["metadata"])}
+        if self._via is not None:
+            self._via.emit(sink, *args, **kwargs)
+        else:
+            sink(*args, **kwargs)
 
 
 def hold(config: dict[str, Any], events: Events) -> None:

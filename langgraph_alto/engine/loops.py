@@ -28,6 +28,7 @@ from langgraph_alto._langgraph import (
 from langgraph_alto.ancestry import KEY, ROOT
 from langgraph_alto.engine.channels import Channels, Kinds, apply_to_channels
 from langgraph_alto.engine.collector import WIDE, collector_paused, set_aside, take_back
+from langgraph_alto.engine.early import gathers_of
 from langgraph_alto.engine.lineage import Lineage
 from langgraph_alto.engine.pool import Pool
 from langgraph_alto.engine.recording import Recording
@@ -133,6 +134,7 @@ class _Loop(_Base):
                 return more
             ahead = self.ahead = self._run_ahead()
             ahead.lineage, ahead.recording = self.lineage, self.recording
+            ahead.gathers = gathers_of(ahead)
             ahead.predictor.news = None if self.recording is None else []
         if more:
             ahead.begin()

@@ -79,7 +79,7 @@ class _Packets:
         return self.packet
 
 
-_ON, _OFF = _On(), _Off()
+ON, _OFF = _On(), _Off()
 
 
 def make(ahead: Ahead, task: Task) -> Run | None:
@@ -111,7 +111,7 @@ def make(ahead: Ahead, task: Task) -> Run | None:
                     given[key] = channel.get()
                 else:
                     absent.add(key)
-            channels.update((trigger, _ON) for trigger in node.triggers)
+            channels.update((trigger, ON) for trigger in node.triggers)
         else:
             place = predictor.place(task)
             provisional = place is None
@@ -156,7 +156,9 @@ def make(ahead: Ahead, task: Task) -> Run | None:
         return None
     run = Run(task, made, provisional)
     run.given, run.absent = given, frozenset(absent)
-    _detach(run, made.config)
+    detach(run, made.config)
+    if ahead.gathers is not None:
+        ahead.gathers.attach(made, run.events)
     if task.ancestry.frame is not None:
         made.config[CONF][KEY] = task.ancestry
     guessed = ahead.speculative and task.packet is None and not stage.whole_input
@@ -179,7 +181,7 @@ def make(ahead: Ahead, task: Task) -> Run | None:
     return run
 
 
-def _detach(run: Run, config: Any) -> None:
+def detach(run: Run, config: Any) -> None:
     """Give a made task a config of its own for the time before its superstep."""
     name = run.made.name
     conf = config[CONF]

@@ -115,7 +115,7 @@ class Runner(PregelRunner):
         if self.recording is not None:
             self.recording.finished(task, exception)
         ahead = self.ahead
-        if ahead is None or not ahead.current:
+        if ahead is None or not (ahead.current or ahead.gathers):
             return
         if exception is None:
             ahead.real_finished(task)

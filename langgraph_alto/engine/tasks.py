@@ -120,6 +120,8 @@ class TaskAhead(Ahead):
     async def aclose(self) -> None:
         """Cancel everything that still runs ahead, and wait until it has ended."""
         self.closed = True
+        if self.gathers is not None:
+            self.gathers.stop()
         tasks = list(self._tasks)
         for task in tasks:
             self._give_up(task)
@@ -132,6 +134,17 @@ class TaskAhead(Ahead):
         if task not in self._given_up:
             self._given_up.add(task)
             task.cancel()
+
+    async def stand_aside(self, run: Run, event: asyncio.Future[None]) -> None:
+        """Wait for something without holding a slot, and stand in line again."""
+        slots, node = self.slots, run.made.name
+        if slots is None or run not in self._holding:
+            await event
+            return
+        self._release(run)
+        await event
+        await slots.acquire(self.priority(run), node)
+        self._holding.add(run)
 
     async def _execute(self, run: Run, turn: asyncio.Future[None] | None) -> None:
         try:

@@ -143,6 +143,8 @@ class ThreadAhead(Ahead):
         """Give up what has not started, and wait for the threads to end."""
         with self._lock:
             self.closed = True
+            if self.gathers is not None:
+                self.gathers.stop()
             for run in list(self.runs):
                 if isinstance(run.gate, ThreadGate):
                     run.gate.abandon()

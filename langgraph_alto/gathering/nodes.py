@@ -199,7 +199,7 @@ class GatherNode(Runnable[Any, Any]):
             book.enter(entry)
         step = config["metadata"].get("langgraph_step", 0)
         for root in book.ledger.roots() if self.handled else ():
-            if root[0] + self.depths.get(_site(root), 0) < step:
+            if root[0] + self.depths.get(site_of(root), 0) < step:
                 self._give_up(book, root)
         complete = [root for root in book.ledger.roots() if book.ledger.complete((root,))]
         return book, sorted(complete)
@@ -292,7 +292,7 @@ class GatherNode(Runnable[Any, Any]):
         return calls.take(parent, config) if calls is not None else None
 
 
-def _site(root: Any) -> str:
+def site_of(root: Any) -> str:
     """The node of a root."""
     name: str = root[1]
     return START if name.startswith(START) else name

@@ -147,11 +147,6 @@ class Ledger(Generic[T]):
         entry = self._find(place)
         return entry is not None and entry.complete
 
-    def resolved(self, place: Place) -> bool:
-        """Whether the task at a place has ended."""
-        entry = self._find(place)
-        return entry is not None and entry.outcome is not None
-
     def closed(self, place: Place) -> bool:
         """Whether it is known what a place's scope holds."""
         entry = self._find(place)
@@ -161,16 +156,18 @@ class Ledger(Generic[T]):
         """The roots that are known, in order of first mention."""
         return list(self._roots)
 
-    def open_places(self, root: Any) -> Iterator[Place]:
-        """The places below a root that still wait to be resolved or closed."""
-        stack = [entry] if (entry := self._roots.get(root)) is not None else []
-        while stack:
-            here = stack.pop()
-            if here.outcome is None or here.positions is None:
-                yield here.place
-            missing = set(here.positions or ()) - here.below.keys()
-            yield from ((*here.place, position) for position in sorted(missing))
-            stack.extend(here.below.values())
+    def give_up(self, root: Any) -> None:
+        """Put tombstones where something below a root is still waited for.
+
+        What is not closed holds the packets that are known, and no more.
+        """
+        while waiting := list(self._waiting(root)):
+            for place in waiting:
+                entry = self._entry(place)
+                if entry.outcome is None:
+                    self.resolve(place, TOMBSTONE)
+                if entry.positions is None:
+                    self.close(place, sorted(entry.below))
 
     def walk(self, place: Place) -> Walk[T]:
         """What is known below a place, in order, up to the first thing that is not.
@@ -190,6 +187,18 @@ class Ledger(Generic[T]):
         while stack:
             here = stack.pop()
             self._size -= 1
+            stack.extend(here.below.values())
+
+    def _waiting(self, root: Any) -> Iterator[Place]:
+        """The places below a root that are known and still open, or sent and not known."""
+        stack = [entry] if (entry := self._roots.get(root)) is not None else []
+        while stack:
+            here = stack.pop()
+            if here.outcome is None or here.positions is None:
+                yield here.place
+            for position in here.positions or ():
+                if position not in here.below:
+                    yield (*here.place, position)
             stack.extend(here.below.values())
 
     def _find(self, place: Place) -> _Entry[T] | None:

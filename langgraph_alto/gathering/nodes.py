@@ -19,7 +19,7 @@ from langgraph_alto.ancestry import ROOT, Ancestry
 from langgraph_alto.gathering.log import Entry, enter, place_of
 from langgraph_alto.gathering.results import Arriving, Failure, Feed, Gathered
 from langgraph_alto.gathering.scopes import Errors
-from langgraph_alto.ledger import TOMBSTONE, Kind, Ledger, Place
+from langgraph_alto.ledger import Kind, Ledger, Place
 
 EARLY = "__alto_early_calls"
 """Where the engine leaves, in the task's config, the calls that it has begun early."""
@@ -200,18 +200,9 @@ class GatherNode(Runnable[Any, Any]):
         step = config["metadata"].get("langgraph_step", 0)
         for root in book.ledger.roots() if self.handled else ():
             if root[0] + self.depths.get(site_of(root), 0) < step:
-                self._give_up(book, root)
+                book.ledger.give_up(root)  # an error handler has answered for a task
         complete = [root for root in book.ledger.roots() if book.ledger.complete((root,))]
         return book, sorted(complete)
-
-    def _give_up(self, book: Book, root: Any) -> None:
-        """Put tombstones where an error handler has answered for a task."""
-        while waiting := list(book.ledger.open_places(root)):
-            for place in waiting:
-                if not book.ledger.resolved(place):
-                    book.ledger.resolve(place, TOMBSTONE)
-                if not book.ledger.closed(place):
-                    book.ledger.close(place, ())
 
     def _parents(self, book: Book, roots: list[Any]) -> Iterator[Parent]:
         due = set(roots)

@@ -136,7 +136,7 @@ class Inferred:
 def declaration(facts: Iterable[Fact]) -> Effects | None:
     """The facts that only runs have shown, as a declaration; ``None`` if there is none."""
     found: dict[str, Any] = {fact.name: fact.value for fact in facts if fact.source == "runs"}
-    return Effects(**found) if found else None
+    return Effects(**found, observed=True) if found else None
 
 
 def source(effects: Mapping[str, Effects]) -> str:

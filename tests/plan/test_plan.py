@@ -163,3 +163,15 @@ def test_importing_the_package_leaves_the_plan_alone() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_effects_learned_from_runs_are_observed() -> None:
+    from langgraph_alto import infer
+
+    learned = infer(vague_writes(), [{"draft": "a"}, {"draft": "b"}, {"draft": "c"}])
+    plan = wrap(vague_writes(), effects=learned.effects).plan
+    writes = plan["slow"].writes
+    assert writes
+    assert (writes.source, writes.names) == ("observation", ("draft",))
+    assert not plan.barriers
+    assert "draft (o)" in plan.explain()

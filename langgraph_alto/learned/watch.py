@@ -99,7 +99,9 @@ class _Watch:
         stop = isinstance(error, GraphBubbleUp)
         self.record.ended = "interrupted" if stop else "raised"
         if self.tracker is not None:
-            error.args = self.tracker.release(error.args)
+            args = self.tracker.release(error.args)
+            if args is not error.args:
+                error.args = args
 
     def close(self) -> None:
         """The function has ended, in whatever way."""

@@ -237,19 +237,19 @@ def test_interrupts_are_said_and_resumed() -> None:
 
     graph = line(("ask", ask), ("then", Hidden(lambda s: {"log": [s["n"]]})))
     graph = graph.copy({"checkpointer": InMemorySaver()})
-    stopped = infer(graph, given())
+    stopped = infer(graph, given(), mode="sync")  # async needs Python 3.11 for interrupts
     assert stopped["ask"].barrier == "it may call interrupt()"
     assert stopped["ask"].runs == 0
     assert "keeps its barrier: it may call interrupt()" in str(stopped)
     assert stopped["then"].why_not == "no run reached it"
-    answered = infer(graph, FIVE[:2], resume=["3"])
+    answered = infer(graph, FIVE[:2], mode="sync", resume=["3"])
     assert answered["ask"].runs == 2
     assert answered.effects["then"].reads == {"n"}
     assert graph.checkpointer.storage == {}
 
 
 def test_nodes_that_always_stop_at_an_interrupt() -> None:
-    inferred = infer(line(("ask", Hidden(lambda s: interrupt("?")))), given())
+    inferred = infer(line(("ask", Hidden(lambda s: interrupt("?")))), given(), mode="sync")
     assert inferred["ask"].why_not == "each run of it stopped at an interrupt"
 
 

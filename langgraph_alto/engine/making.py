@@ -34,6 +34,7 @@ from langgraph_alto.engine.routes import ahead_node, routes_of
 from langgraph_alto.engine.run import Run
 from langgraph_alto.engine.saver import HeldSaver
 from langgraph_alto.engine.supersteps import Task
+from langgraph_alto.gathering.effects import inside
 
 if TYPE_CHECKING:
     from langgraph_alto.engine.ahead import Ahead
@@ -164,7 +165,7 @@ def make(ahead: Ahead, task: Task) -> Run | None:
     guessed = ahead.speculative and task.packet is None and not stage.whole_input
     if unsure or guessed:
         state = made.input
-        if isinstance(node.bound, Pregel):
+        if isinstance(inside(node.bound), Pregel):
             # A subgraph takes the keys it knows, and all of those are certain.
             state = {key: state[key] for key in stage.read_keys if key in state}
         else:

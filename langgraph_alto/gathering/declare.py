@@ -116,6 +116,8 @@ def gather(
         )
     if errors is not None and errors not in ERRORS:
         raise ValueError(f"gather {name!r}: errors is {errors!r}; it must be one of {ERRORS}")
+    if "__root__" in builder.channels:
+        raise ValueError(f"gather {name!r} keeps its account in the state; use a state with keys")
     for option in ("defer", "input_schema", "destinations"):
         if option in options:
             raise ValueError(f"gather {name!r} cannot take {option}: its fan-out decides")
@@ -139,6 +141,11 @@ def gather(
             logs = {declaration.log for declaration in declared.values()}
             if isinstance(channels := graph.stream_channels, list):
                 graph.stream_channels = [key for key in channels if key not in logs]
+            for node in graph.nodes.values():
+                if isinstance(node.bound, Tracked):
+                    # LangGraph looks for subgraphs in what it knows; as if there were no more.
+                    bare = type(node)(channels=[], triggers=[], bound=node.bound.inner)
+                    node.subgraphs = bare.subgraphs
             return graph
 
         # The instance's own: LangGraph's compile() begins with validate().
@@ -172,6 +179,10 @@ def _prepare(builder: Any) -> None:
         node: GatherNode = builder.nodes[name].runnable
         node.depths = {root: plan.depth(name, root) for root in plan.parts[name]}
         node.handled = False
+        # Its conditional edges are given the state, not the node's own input.
+        for label, branch in builder.branches.get(name, {}).items():
+            schema = branch.input_schema or builder.state_schema
+            builder.branches[name][label] = branch._replace(input_schema=schema)
         for source in plan.of[name]:
             handler = builder.nodes[source].error_handler_node
             node.handled |= handler is not None

@@ -35,11 +35,12 @@ def with_account(runnable: Any, facts: Facts) -> Facts:
         log = runnable.declaration.log
         return replace(facts, reads=frozenset({(log,)}), writes=_added(facts.writes, {log}))
     if isinstance(runnable, Tracked):
-        roles = runnable.scope.roles
+        logs = {role.log for role in runnable.scope.roles}
         return replace(
             facts,
-            writes=_added(facts.writes, {role.log for role in roles}),
+            writes=_added(facts.writes, logs),
             goto=sends_of(runnable, facts.goto),
+            **_packets(facts, runnable),
         )
     return facts
 
@@ -49,6 +50,12 @@ def sends_of(runnable: Any, known: Collection[str] | None) -> frozenset[str] | N
     if known is None or not isinstance(runnable, Tracked | Addressed):
         return None if known is None else frozenset(known)
     return _added(known, {target for role in runnable.scope.roles for target in role.targets[:1]})
+
+
+def _packets(facts: Facts, runnable: Any) -> dict[str, Any]:
+    """Where a node's own packets may go, where analysis tells them from names."""
+    known = getattr(facts, "sends", None)
+    return {} if known is None else {"sends": sends_of(runnable, known)}
 
 
 def _added(known: Collection[str] | None, more: set[str]) -> frozenset[str] | None:

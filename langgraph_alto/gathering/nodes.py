@@ -12,7 +12,6 @@ from typing import Any, Protocol
 
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import run_in_executor
-from langgraph.constants import START
 from langgraph.types import Command
 
 from langgraph_alto.ancestry import ROOT, Ancestry
@@ -118,10 +117,10 @@ class Book:
         found = ROOT
         for depth in range(1, len(place)):
             sender = self.entries.get(place[:depth])
-            site = sender["node"] if sender is not None else str(place[0][1])
+            site = sender["node"] if sender is not None else site_of(place[0])
             sends = sender["sends"] if sender is not None else None
             count = sends if isinstance(sends, int) else None
-            found = found.child(site if sender is not None else START, place[depth], count)
+            found = found.child(site, place[depth], count)
         return found
 
     def result(self, entry: Entry) -> Any:
@@ -286,7 +285,7 @@ class GatherNode(Runnable[Any, Any]):
 def site_of(root: Any) -> str:
     """The node of a root."""
     name: str = root[1]
-    return START if name.startswith(START) else name
+    return name.partition("|")[0]
 
 
 def _parts(update: Any) -> list[Any]:

@@ -75,7 +75,10 @@ def _sends(builder: Any) -> dict[str, frozenset[str]]:
             target: Any = spec.runnable.function
         else:
             target = spec.runnable
-        goto = analyse_node(target, spec.input_schema).goto
+        facts = analyse_node(target, spec.input_schema)
+        goto = getattr(facts, "sends", None)
+        if goto is None:
+            goto = facts.goto
         if goto is None:
             goto = frozenset(spec.ends or ())
         found[name].update(known.intersection(goto))

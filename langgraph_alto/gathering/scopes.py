@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeGuard
 
 from langchain_core.runnables import Runnable, RunnableConfig
-from langgraph.constants import START
 from langgraph.errors import GraphBubbleUp
 from langgraph.types import Command, RetryPolicy, Send
 
@@ -143,6 +142,11 @@ class Fanout:
         return parts
 
     @property
+    def alone(self) -> bool:
+        """Whether it is a conditional edge's only: no body keeps entries for it."""
+        return not self.entries
+
+    @property
     def elsewhere(self) -> bool:
         """Whether a task that stands in no fan-out chose to begin none."""
         return self.envelope is None and bool(self.chose)
@@ -167,7 +171,7 @@ class Fanout:
         self, packet: Send, place: int, first: dict[str, int | list[int]], phantom: bool
     ) -> Send:
         envelope: Envelope = {"at": [*self.at, place], "errors": self.errors}
-        if self.scope.node == START:
+        if self.alone:
             envelope["first"] = first
         if phantom:
             envelope["phantom"] = True
@@ -190,6 +194,10 @@ class Tracked(Runnable[Any, Any]):
         self.scope = scope
         self.spec = spec
         self.name = scope.node
+
+    def around(self, inner: Runnable[Any, Any]) -> Tracked:
+        """The same around another runnable."""
+        return Tracked(inner, self.scope, self.spec)
 
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """Run the node on the payload, and add the entry to what it returns."""
@@ -312,8 +320,6 @@ class Addressed(Runnable[Any, Any]):
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """Route as the user's function does, with the packets in envelopes."""
         fanout = self._fanout(config)
-        if fanout is None:
-            return self.inner.invoke(self._shown(input), config, **kwargs)
         if fanout.idle:
             return self._end(fanout, ())
         return self._end(fanout, self.inner.invoke(self._shown(input), config, **kwargs))
@@ -321,23 +327,23 @@ class Addressed(Runnable[Any, Any]):
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """Route as the user's function does, with the packets in envelopes."""
         fanout = self._fanout(config)
-        if fanout is None:
-            return await self.inner.ainvoke(self._shown(input), config, **kwargs)
         if fanout.idle:
             return self._end(fanout, ())
         return self._end(fanout, await self.inner.ainvoke(self._shown(input), config, **kwargs))
 
-    def _fanout(self, config: Any) -> Fanout | None:
-        if self.scope.node == START:
-            # Nothing runs before it that could say more: each is a root of its own.
-            name = START if self.slot == 1 else f"{START}{self.slot}"
-            return Fanout(self.scope, [config["metadata"].get("langgraph_step", 0), name], None)
+    def _fanout(self, config: Any) -> Fanout:
         fanout: Fanout | None = config["configurable"].get(_FANOUT)
-        return fanout if fanout is not None and fanout.scope is self.scope else None
+        if fanout is None or fanout.scope is not self.scope:
+            # After START, or where update_state() runs it for a task that never was. It is
+            # a root of its own, whose name no node can have: "|" is LangGraph's.
+            name = self.scope.node if self.slot == 1 else f"{self.scope.node}|{self.slot}"
+            step = config.get("metadata", {}).get("langgraph_step", -1)
+            fanout = Fanout(self.scope, [step, name], None)
+        return fanout
 
     def _end(self, fanout: Fanout, result: Any) -> list[Any]:
         results = result if isinstance(result, list | tuple) else [result]
-        last = self.scope.node == START or self.slot == self.scope.routers
+        last = fanout.alone or self.slot == self.scope.routers
         return fanout.address(self.slot, results, last=last)
 
     def _shown(self, input: Any) -> Any:

@@ -207,14 +207,18 @@ def _stage(given: Given, name: str) -> Stage:
 
 
 def _instead(given: Given, wait: Wait, unknown: set[Unknown]) -> str | None:
-    later = _stage(given, wait.node)
+    later, earlier = _stage(given, wait.node), _stage(given, wait.earlier)
+    if "__root__" in later.inputs:
+        return "the state is one value; give it keys"
     if wait.how == "edge" and later.whole_input:
         return (
             f"give {shown(wait.node)} a narrower input_schema: "
             "one with validators can only be made whole"
         )
     if any(fact == "goto" for _, fact in unknown):
-        return f"give the conditional edges of {shown(wait.earlier)} a path_map"
+        if any(route.destinations is None for route in earlier.routes):
+            return f"give the conditional edges of {shown(wait.earlier)} a path_map"
+        return f"add {shown(wait.earlier)} with destinations=..., and see what stays"
     told = [f"what {shown(node)} {_VERBS[fact]}" for node, fact in sorted(unknown)]
     return f"declare {' and '.join(told)}, if the two do not meet" if told else None
 

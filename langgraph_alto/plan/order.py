@@ -28,6 +28,8 @@ class Order:
         latest: Last such superstep; ``None`` if a loop leads to it, or nothing.
         ended: Nodes that have ended whenever a task of it is made.
         beside: Nodes that may be at work when a task of it is made or at work.
+        siblings: Nodes that run on packets, some of which may be at work when
+            others have led to it by packets of their own.
         deferred: The nodes that run only when nothing else will.
     """
 
@@ -36,14 +38,16 @@ class Order:
     latest: tuple[int | None, ...]
     ended: tuple[int, ...]
     beside: tuple[int, ...]
+    siblings: tuple[int, ...]
     deferred: int
 
     def waits(self, later: int) -> int:
         """The nodes that may be unfinished at an earlier superstep than a task's own."""
         first, last = self.earliest, self.latest[later]
-        return sum(
+        others = self.beside[later] & ~self.ended[later] & ~self.deferred
+        return self.siblings[later] | sum(
             1 << node
-            for node in bits(self.beside[later] & ~self.ended[later] & ~self.deferred)
+            for node in bits(others)
             if last is None or (at := first[node]) is None or at < last
         )
 
@@ -102,6 +106,7 @@ def order(masks: Masks, joins: Sequence[tuple[int, int]]) -> Order:
         tuple(latest),
         _ended(masks, known, joins),
         _beside(masks, known, joins),
+        _siblings(masks),
         masks.deferred,
     )
 
@@ -189,13 +194,11 @@ def _beside(
             beside[right] |= 1 << left
             fresh.append((left, right))
 
-    for node, stage in enumerate(masks.stages):
+    for node in range(count):
         following = list(bits(known[node] | _joined(joins, 1 << node)))
         for place, left in enumerate(following):
             for right in following[place + 1 :]:
                 add(left, right)
-        for target in bits(masks.mask(stage.sends_to or ())):
-            add(target, target)
     while fresh:
         left, right = fresh.pop()
         for one, other in ((left, right), (right, left)):
@@ -206,3 +209,27 @@ def _beside(
                 if of >> one & 1 and not of >> other & 1:
                     add(target, other)
     return tuple(beside)
+
+
+def _siblings(masks: Masks) -> tuple[int, ...]:
+    """For each node, those that lead to it by packets alone, on packets themselves.
+
+    Siblings end in one superstep, and what an edge starts from any of them is one
+    task of the next. Only their own packets may start while others are at work.
+    """
+    # By a Command one may send packets as well, but mostly it is a name.
+    sends = [
+        masks.mask(
+            name for route in stage.routes if not route.guessed for name in route.sends_to or ()
+        )
+        for stage in masks.stages
+    ]
+    siblings = [0] * len(sends)
+    for node in bits(_or(sends)):
+        found, fresh = 0, sends[node]
+        while fresh:
+            found |= fresh
+            fresh = _or(sends[after] for after in bits(fresh)) & ~found
+        for after in bits(found):
+            siblings[after] |= 1 << node
+    return tuple(siblings)

@@ -224,6 +224,67 @@ def test_nothing_waits_for_what_comes_later() -> None:
     assert not wrap(builder).plan.barriers
 
 
+def test_no_barrier_along_commands() -> None:
+    """
+    a ...> b/? ...> c[docs]
+    """
+
+    def a(state: State) -> Command[Any]:
+        return Command(goto="b")
+
+    def b(state: State) -> Any:
+        return Command(update=draft(state), goto="c")
+
+    builder = StateGraph(State)
+    builder.add_node("a", a)
+    builder.add_node("b", b)
+    builder.add_node("c", rank)
+    builder.add_edge(START, "a")
+    assert not wrap(builder).plan.barriers
+
+
+def test_siblings_wait_for_each_other_anyway() -> None:
+    """
+    agent ==> tools/? --> agent
+    """
+
+    def packets(state: State) -> list[Send]:
+        return [Send("tools", {"docs": ["a"]})] if state["score"] < 2 else []
+
+    builder = StateGraph(State)
+    builder.add_node("agent", rank)
+    builder.add_node("tools", draft)
+    builder.add_edge(START, "agent")
+    builder.add_conditional_edges("agent", packets, ["tools"])
+    builder.add_edge("tools", "agent")
+    assert not wrap(builder).plan.barriers
+
+
+def test_packets_of_packets_may_start_while_siblings_work() -> None:
+    """
+    split ==> read/?, changes its packet in place ==> mark --> collect
+    """
+
+    def read(state: State) -> dict[str, Any]:
+        state["docs"].append("read")
+        return {}
+
+    def packets(to: str) -> Any:
+        return lambda state: [Send(to, {"docs": [str(number)]}) for number in range(2)]
+
+    builder = StateGraph(State)
+    builder.add_node("split", nothing)
+    builder.add_node("read", read)
+    builder.add_node("mark", nothing)
+    builder.add_edge(START, "split")
+    builder.add_conditional_edges("split", packets("read"), ["read"])
+    builder.add_conditional_edges("read", packets("mark"), ["mark"])
+    plan = wrap(builder).plan
+    assert {(wait.node, wait.earlier) for wait in (*plan.dependencies, *plan.barriers)} == {
+        ("mark", "read")
+    }
+
+
 def alone(plan: Plan) -> list[tuple[str, str]]:
     return [(b.node, b.reason) for b in plan.barriers if b.earlier is None]
 

@@ -73,6 +73,8 @@ class Facts:
         mutates: Paths of its input it may change in place; ``None``: any.
         goto: Node names that a returned ``Command``, ``Send`` or (for a
             router) name may lead to; ``None``: any.
+        names: Those of them that may be named; ``None``: any.
+        sends: Those of them that packets may be sent to; ``None``: any.
         interrupts: Whether it may call ``interrupt()``.
         calls_tasks: Whether it may call a ``@task`` function.
         uses_store: Whether it may touch the run's store.
@@ -95,6 +97,8 @@ class Facts:
     writes: frozenset[str] | None
     mutates: frozenset[Path] | None
     goto: frozenset[str] | None
+    names: frozenset[str] | None = None
+    sends: frozenset[str] | None = None
     interrupts: bool = False
     calls_tasks: bool = False
     uses_store: bool = False

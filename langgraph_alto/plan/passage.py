@@ -104,9 +104,12 @@ def decisions(stage: Stage, joined: frozenset[str]) -> tuple[Decision, ...]:
         if sends:
             choices.insert(0, Choice(sends=tuple(sorted(sends))))
         found.append(Decision(tuple(choices), route.ends))
-    commands = sorted(known_destinations(stage) - reached)
-    if commands:
-        found.append(Decision(tuple(Choice(names=(name,)) for name in commands), ends=True))
+    commands = known_destinations(stage) - reached
+    choices = [Choice(names=(name,)) for name in sorted(commands - stage.packets)]
+    if sent := commands & stage.packets:
+        choices.insert(0, Choice(sends=tuple(sorted(sent))))
+    if choices:
+        found.append(Decision(tuple(choices), ends=True))
     return tuple(decision for decision in found if decision.choices)
 
 

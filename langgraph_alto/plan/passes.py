@@ -157,7 +157,9 @@ def _edges(stage: Stage, given: Given) -> set[Edge]:
             Edge(stage.name, name, "route") for name in (route.destinations or frozenset()) - sends
         }
         reached |= (route.destinations or set()) | sends
-    found |= {Edge(stage.name, name, "command") for name in known_destinations(stage) - reached}
+    commands = known_destinations(stage) - reached
+    found |= {Edge(stage.name, name, "send") for name in commands & stage.packets}
+    found |= {Edge(stage.name, name, "command") for name in commands - stage.packets}
     return found
 
 

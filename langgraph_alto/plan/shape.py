@@ -49,6 +49,7 @@ class _Leads(NamedTuple):
     routes: tuple[Route, ...]
     leads_to: frozenset[str] | None
     sends_to: frozenset[str] | None
+    packets: frozenset[str] = frozenset()
 
 
 def masks_of(
@@ -152,6 +153,7 @@ def _stage(
         edges=leads.edges,
         leads_to=leads.leads_to,
         sends_to=leads.sends_to,
+        packets=leads.packets,
         routes=leads.routes,
         interrupts=facts.interrupts,
         calls_tasks=facts.calls_tasks,
@@ -247,13 +249,15 @@ def _writers(
     goto: Collection[str] | None = ends if facts.goto is None else facts.goto
     if goto is not None and ends and (effects is None or effects.goto is None):
         goto = {*goto, *ends}
+    sends = goto if facts.sends is None else facts.sends
     targets = {target for channel in channels for target in _targets(graph, channel)}
     return _Leads(
         edges=frozenset(edges),
         writes=_union(facts.writes, channels - {_BRANCH_TO + edge for edge in edges}),
         routes=tuple(routes),
         leads_to=_union(targets, goto, *(route.destinations for route in routes)),
-        sends_to=_union(goto, *(route.sends_to for route in routes)),
+        sends_to=_union(sends, *(route.sends_to for route in routes)),
+        packets=frozenset(sends or ()) - facts.names if facts.names is not None else frozenset(),
     )
 
 

@@ -14,7 +14,14 @@ from dataclasses import dataclass, field, replace
 
 from langgraph_alto.plan.effects import Doubt, Effects, Facts, Path
 
-NOTHING = Facts(reads=frozenset(), writes=frozenset(), mutates=frozenset(), goto=frozenset())
+NOTHING = Facts(
+    reads=frozenset(),
+    writes=frozenset(),
+    mutates=frozenset(),
+    goto=frozenset(),
+    names=frozenset(),
+    sends=frozenset(),
+)
 """The facts of a function that touches nothing."""
 
 
@@ -56,6 +63,7 @@ class Stage:
         edges: Names of nodes every run of it leads to.
         leads_to: Names of nodes it may lead to, ``edges`` included; ``None``: any.
         sends_to: Names of nodes it may send packets to; ``None``: any.
+        packets: Names of nodes that its commands lead to by packets only.
         routes: Its conditional edges.
         interrupts: Whether it may call ``interrupt()``.
         calls_tasks: Whether it may call a ``@task``.
@@ -78,6 +86,7 @@ class Stage:
     edges: frozenset[str] = frozenset()
     leads_to: frozenset[str] | None = frozenset()
     sends_to: frozenset[str] | None = frozenset()
+    packets: frozenset[str] = frozenset()
     routes: tuple[Route, ...] = ()
     interrupts: bool = False
     calls_tasks: bool = False
@@ -137,6 +146,9 @@ def declared(facts: Facts, effects: Effects | None) -> Facts:
         writes=frozenset(effects.writes) if effects.writes is not None else facts.writes,
         mutates=paths(effects.mutates) if "mutates" in known else facts.mutates,
         goto=frozenset(effects.goto) if effects.goto is not None else facts.goto,
+        # Declared destinations may be reached in either way.
+        names=None if effects.goto is not None else facts.names,
+        sends=None if effects.goto is not None else facts.sends,
         doubts=tuple(doubt for doubt in facts.doubts if doubt.fact not in known),
     )
 

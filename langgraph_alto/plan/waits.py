@@ -108,9 +108,11 @@ class _Views:
     def __init__(self, masks: Masks, stage: Stage) -> None:
         self.views: list[tuple[How, Stage]] = []
         by_packet = any(
-            stage.name in (route.sends_to or ()) and not route.guessed
+            stage.name in other.packets
+            or any(
+                stage.name in (route.sends_to or ()) and not route.guessed for route in other.routes
+            )
             for other in masks.stages
-            for route in other.routes
         )
         place = masks.index[stage.name]
         by_edge = not by_packet or any(

@@ -280,9 +280,9 @@ def test_packets_of_packets_may_start_while_siblings_work() -> None:
     builder.add_conditional_edges("split", packets("read"), ["read"])
     builder.add_conditional_edges("read", packets("mark"), ["mark"])
     plan = wrap(builder).plan
-    assert {(wait.node, wait.earlier) for wait in (*plan.dependencies, *plan.barriers)} == {
-        ("mark", "read")
-    }
+    waits = {(wait.node, wait.earlier) for wait in plan.dependencies}
+    waits |= {(wait.node, wait.earlier) for wait in plan.barriers if wait.earlier is not None}
+    assert waits == {("mark", "read")}
 
 
 def alone(plan: Plan) -> list[tuple[str, str]]:
@@ -378,3 +378,29 @@ def test_random_graphs(description: Description) -> None:
 @pytest.mark.parametrize("make", VAGUE.values(), ids=VAGUE)
 def test_vague_graphs_have_one_barrier(make: Any) -> None:
     assert len(wrap(make()).plan.barriers) == 1
+
+
+def test_a_command_that_sends_packets_fans_out() -> None:
+    """
+    split ==> check (by Command) --> collect;  split ..> stop, by name
+    """
+
+    def split(state: State) -> Command[Any]:
+        if state["score"]:
+            return Command(goto="stop")
+        return Command(goto=[Send("check", {}) for _ in range(3)])
+
+    builder = StateGraph(State)
+    builder.add_node("split", split, destinations=("check", "stop"))
+    for name in ("check", "stop", "collect"):
+        builder.add_node(name, nothing)
+    builder.add_edge(START, "split")
+    builder.add_edge("check", "collect")
+    plan = wrap(builder).plan
+    assert {(edge.target, edge.kind) for edge in plan.edges if edge.source == "split"} == {
+        ("check", "send"),
+        ("stop", "command"),
+    }
+    declared = wrap(builder, effects={"split": Effects(goto={"check", "stop"})}).plan
+    kinds = {(edge.target, edge.kind) for edge in declared.edges if edge.source == "split"}
+    assert kinds == {("check", "command"), ("stop", "command")}

@@ -130,6 +130,8 @@ def _facts(
         writes=writes,
         mutates=rec.final_mutates(),
         goto=goto,
+        names=None if outcome.any_names else frozenset(outcome.names - {END}),
+        sends=None if outcome.any_sends else frozenset(outcome.sends - {END}),
         interrupts=rec.interrupts,
         calls_tasks=rec.calls_tasks,
         uses_store=rec.uses_store,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from langgraph_alto.plan.alone import alone_waits
 from langgraph_alto.plan.effects import Effects
 from langgraph_alto.plan.masks import Masks
 from langgraph_alto.plan.order import Order, known_destinations
@@ -18,7 +19,6 @@ from langgraph_alto.plan.stages import Stage
 from langgraph_alto.plan.waits import (
     Unknown,
     Wait,
-    alone_waits,
     least_reads,
     ordered_by,
     pair_waits,

@@ -19,7 +19,7 @@ from langgraph_alto.plan.bits import bits
 from langgraph_alto.plan.effects import Doubt, Path
 from langgraph_alto.plan.masks import Masks
 from langgraph_alto.plan.order import Order, order
-from langgraph_alto.plan.plan import Barrier, Given
+from langgraph_alto.plan.plan import Given
 from langgraph_alto.plan.stages import Stage, overlap, roots
 from langgraph_alto.plan.words import because, dotted, listed, shown
 
@@ -139,10 +139,10 @@ def _reasons(given: Given, later: Stage, view: Stage, earlier: Stage, how: How) 
     if view.uses_store and earlier.uses_store:
         yield Reason((), f"both {who} and {shown(earlier.name)} may use the store")
     if earlier.leads_to is None and (how == "edge" or view.read_keys or view.mutates):
-        doubts = _doubts(earlier, "goto")
+        doubts = doubts_of(earlier, "goto")
         yield Reason(
             (),
-            f"{shown(earlier.name)} may lead to any node{_why(doubts)}",
+            f"{shown(earlier.name)} may lead to any node{told_why(doubts)}",
             (Unknown(earlier.name, "goto"),),
             doubts,
         )
@@ -162,9 +162,9 @@ def _writes_read(
     name = shown(earlier.name)
     if sure:
         keys = tuple(sorted(sure))
-        text = f"{who} reads {_keys(keys)}, which {name} may write"
+        text = f"{who} reads {key_list(keys)}, which {name} may write"
         if vague and not sure <= later.least_reads:
-            text += _why(_doubts(later, "reads"))
+            text += told_why(doubts_of(later, "reads"))
         yield Reason(keys, text, needed=True)
         return
     keys = tuple(sorted(meets))
@@ -173,20 +173,20 @@ def _writes_read(
     texts = []
     if earlier.writes is None:
         unknown.append(Unknown(earlier.name, "writes"))
-        doubts += (of := _doubts(earlier, "writes"))
-        texts.append(f"{name} may write any key, so also {_keys(keys)}{_why(of)}")
+        doubts += (of := doubts_of(earlier, "writes"))
+        texts.append(f"{name} may write any key, so also {key_list(keys)}{told_why(of)}")
     if vague and later.whole_input:
         texts.append(
             f"{who} is given its input as a whole"
-            + ("" if earlier.writes is None else f", with {_keys(keys)}, which {name} may write")
+            + ("" if earlier.writes is None else f", with {key_list(keys)}, which {name} may write")
         )
     elif vague:
         unknown.append(Unknown(later.name, "reads"))
-        doubts += (of := _doubts(later, "reads"))
+        doubts += (of := doubts_of(later, "reads"))
         texts.append(
             f"{who} may read all of its input"
-            + ("" if earlier.writes is None else f", with {_keys(keys)}, which {name} may write")
-            + _why(of)
+            + ("" if earlier.writes is None else f", with {key_list(keys)}, which {name} may write")
+            + told_why(of)
         )
     yield Reason(keys, ", and ".join(texts), tuple(unknown), doubts)
 
@@ -206,7 +206,7 @@ def _changes_read(
         text = f"{name} changes what it is sent in place, which may be any object of the state"
         yield Reason((), text, needed=True)
         return
-    doubts = _doubts(earlier, "mutates")
+    doubts = doubts_of(earlier, "mutates")
     certain = not doubts or meets(earlier.least_mutates)
     vague = how == "edge" and reads_unknown(later) and not later.whole_input
     vague = vague and not overlap(roots(least_reads(later)), earlier.mutates)
@@ -216,12 +216,12 @@ def _changes_read(
         unknown.append(Unknown(earlier.name, "mutates"))
     if vague:
         unknown.append(Unknown(later.name, "reads"))
-    what = _keys(keys) if keys else "any of its input"
+    what = key_list(keys) if keys else "any of its input"
     reader = "a packet may hold" if how == "packet" else f"{who} {'may read' if vague else 'reads'}"
     yield Reason(
         keys,
         f"{name} {'changes' if certain else 'may change'} {what} in place, which {reader}"
-        + ("" if certain else _why(doubts)),
+        + ("" if certain else told_why(doubts)),
         tuple(unknown),
         () if certain else doubts,
         needed=not unknown,
@@ -232,8 +232,8 @@ def _changes_shared(view: Stage, earlier: Stage, how: How, who: str) -> Iterable
     """A change in place of what an unfinished task reads, writes or changes."""
     if view.mutates == frozenset() or how == "router":
         return
-    doubts = _doubts(view, "mutates")
-    what = "what it is sent" if view.mutates is None else _keys(dotted(view.mutates))
+    doubts = doubts_of(view, "mutates")
+    what = "what it is sent" if view.mutates is None else key_list(dotted(view.mutates))
     keys = () if view.mutates is None else dotted(view.mutates)
     mine = Unknown(view.name, "mutates")
     if how == "packet":
@@ -241,7 +241,7 @@ def _changes_shared(view: Stage, earlier: Stage, how: How, who: str) -> Iterable
         yield Reason(
             keys,
             f"{who} {'changes' if sure else 'may change'} {what} in place, which others may hold"
-            + ("" if sure else _why(doubts)),
+            + ("" if sure else told_why(doubts)),
             () if sure else (mine,),
             () if sure else doubts,
             needed=sure,
@@ -254,18 +254,18 @@ def _changes_shared(view: Stage, earlier: Stage, how: How, who: str) -> Iterable
         ("read", "write", "change"),
         (earlier.reads, writes, earlier.mutates),
         least,
-        (reads_unknown(earlier), writes is None, bool(_doubts(earlier, "mutates"))),
+        (reads_unknown(earlier), writes is None, bool(doubts_of(earlier, "mutates"))),
         strict=True,
     ):
         if not overlap(view.mutates, paths):
             continue
         theirs = vague and not overlap(view.mutates, known)
         ours = bool(doubts) and not overlap(view.least_mutates, known if vague else paths)
-        why = (*(doubts if ours else ()), *(_doubts(earlier, fact) if theirs else ()))
+        why = (*(doubts if ours else ()), *(doubts_of(earlier, fact) if theirs else ()))
         yield Reason(
             keys,
             f"{who} {'may change' if ours else 'changes'} {what} in place, "
-            f"which {shown(earlier.name)} may {verb}{_why(why)}",
+            f"which {shown(earlier.name)} may {verb}{told_why(why)}",
             (*([mine] if ours else []), *([Unknown(earlier.name, fact)] if theirs else [])),
             why,
             needed=not ours and not theirs,
@@ -274,7 +274,9 @@ def _changes_shared(view: Stage, earlier: Stage, how: How, who: str) -> Iterable
 
 def reads_unknown(stage: Stage) -> bool:
     """Whether a node counts as reading all of its input for want of anything better."""
-    return stage.reads == roots(stage.inputs) and bool(stage.whole_input or _doubts(stage, "reads"))
+    return stage.reads == roots(stage.inputs) and bool(
+        stage.whole_input or doubts_of(stage, "reads")
+    )
 
 
 _WHOLE = (
@@ -289,127 +291,22 @@ _WHOLE = (
 
 def least_reads(stage: Stage) -> frozenset[str]:
     """The keys a node was seen to read: all of them, if it goes through its state."""
-    whole = any(text in doubt.why for doubt in _doubts(stage, "reads") for text in _WHOLE)
+    whole = any(text in doubt.why for doubt in doubts_of(stage, "reads") for text in _WHOLE)
     return stage.inputs if whole else stage.least_reads
 
 
-def _doubts(stage: Stage, fact: str) -> tuple[Doubt, ...]:
+def doubts_of(stage: Stage, fact: str) -> tuple[Doubt, ...]:
+    """What stayed unknown about one fact of a stage."""
     return tuple(doubt for doubt in stage.doubts if doubt.fact == fact)
 
 
-def _why(doubts: tuple[Doubt, ...]) -> str:
+def told_why(doubts: tuple[Doubt, ...]) -> str:
+    """The end of a sentence that says why something is unknown."""
     return f": {because(doubts[0])}" if doubts else ""
 
 
-def _keys(keys: tuple[str, ...]) -> str:
+def key_list(keys: tuple[str, ...]) -> str:
+    """Keys in a sentence, the first few of them."""
     few = [repr(shown(key)) for key in keys[:4]]
     more = len(keys) - len(few)
     return listed([*few, f"{more} more"] if more else few)
-
-
-# -- one node for everything ------------------------------------------------------
-
-
-def alone_waits(given: Given, masks: Masks, when: Order, place: int) -> Iterable[Barrier]:
-    """Why a node waits for all of the supersteps before it, if it does."""
-    stage = masks.stages[place]
-    name = shown(stage.name)
-    bit = 1 << place
-    if stage.name == START:
-        return
-    holds = any(when.waits(later) & bit for later in range(len(masks.stages)))
-    if stage.interrupts and holds:
-        yield Barrier(
-            stage.name,
-            None,
-            (),
-            f"nothing of later supersteps runs ahead while {name} is unfinished: "
-            "it may call interrupt()",
-            instead="the run may stop there",
-        )
-    for stops, word in ((given.stops_before, "before"), (given.stops_after, "after")):
-        if stops & bit and holds:
-            yield Barrier(
-                stage.name,
-                None,
-                (),
-                f"nothing runs ahead past {name}: the graph is set to interrupt {word} it",
-                instead=f"compile it without interrupt_{word}",
-            )
-    if not when.waits(place):
-        return
-    if stage.barrier is not None and not stage.interrupts:
-        doubts = _doubts(stage, "mutates") if stage.mutates is None else ()
-        text = stage.barrier if not doubts else f"it may change its input in place{_why(doubts)}"
-        yield Barrier(
-            stage.name,
-            None,
-            (),
-            f"{name} waits for its superstep: {text}",
-            doubts,
-            instead=_instead(stage.barrier),
-        )
-        return
-    if masks.deferred & bit:
-        yield Barrier(
-            stage.name,
-            None,
-            (),
-            f"{name} waits for everything else: it is deferred",
-            instead="add it without defer=True",
-        )
-    if given.watched and stage.mutates:
-        keys = dotted(stage.mutates)
-        yield Barrier(
-            stage.name,
-            None,
-            keys,
-            f"{name} waits for its superstep: it changes {_keys(keys)} in place, "
-            "which checkpoints of the supersteps before it would show",
-            instead="return a new value instead",
-        )
-    yield from _reducers(given, masks, when, place)
-
-
-def _instead(barrier: str) -> str | None:
-    if "declared ordered" in barrier:
-        return "you have; leave that out if nothing outside depends on when it runs"
-    return None
-
-
-def _reducers(given: Given, masks: Masks, when: Order, place: int) -> Iterable[Barrier]:
-    """Keys that can only be had once LangGraph has applied what is written to them."""
-    stage = masks.stages[place]
-    unsafe = frozenset(given.keys) - masks.safe_reducers
-    own = frozenset[str]().union(*(route.inputs for route in stage.routes)) & unsafe
-    if stage.writes is not None:
-        own &= stage.writes
-    last = when.latest[place]
-    written: set[str] = set()
-    for at, other in enumerate(masks.stages):
-        first = when.earliest[at]
-        if other.name != START and first is not None and (last is None or first < last):
-            written |= set(given.keys) if other.writes is None else other.writes
-    read = stage.read_keys.union(*(route.reads for route in stage.routes))
-    for key in sorted((read & unsafe & written) | own):
-        what = "the router of " if key in own else ""
-        yield Barrier(
-            stage.name,
-            None,
-            (key,),
-            f"{what}{shown(stage.name)} waits until LangGraph has applied what is written to "
-            f"{_keys((key,))}: its reducer may change its arguments in place, "
-            "so it is not tried on copies",
-            instead="let the reducer return a new value and leave its arguments alone",
-            router=key in own,
-        )
-    changed = frozenset(path[0] for path in stage.mutates or ())
-    for key in sorted((changed & written) - masks.kept - (read & unsafe)):
-        yield Barrier(
-            stage.name,
-            None,
-            (key,),
-            f"{shown(stage.name)} waits until LangGraph has applied what is written to "
-            f"{_keys((key,))}: it changes the value in place, and a copy of it would not do",
-            instead="return a new value instead of changing the old one",
-        )

@@ -44,7 +44,7 @@ def alone_waits(given: Given, masks: Masks, when: Order, place: int) -> Iterable
     if stage.barrier is not None and not stage.interrupts:
         doubts = doubts_of(stage, "mutates") if stage.mutates is None else ()
         text = (
-            stage.barrier if not doubts else f"it may change its input{told_why(doubts)}"
+            stage.barrier if not doubts else f"it may change its input in place{told_why(doubts)}"
         )
         yield Barrier(
             stage.name,

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ from langgraph_alto.engine.events import Events
 from langgraph_alto.engine.making import ON, detach
 from langgraph_alto.engine.partial import Misprediction
 from langgraph_alto.engine.run import Run, same
+from langgraph_alto.engine.slots import FIRST, Slots
 from langgraph_alto.engine.supersteps import Task
 from langgraph_alto.engine.tasks import TaskAhead
 from langgraph_alto.engine.threads import ThreadAhead
@@ -439,6 +441,22 @@ class Handle:
     def take(self, parent: Parent, config: Any) -> Call | None:
         """The call for this very parent, if one has begun."""
         return self.early.take(parent, config, self.events)
+
+    def room(self) -> AbstractAsyncContextManager[Any]:
+        """Room for one more call beside the task: a slot, where there is a bound."""
+        ahead, name = self.early.ahead, self.early.name
+        if not isinstance(ahead, TaskAhead) or ahead.slots is None or not ahead.slots.counts(name):
+            return nullcontext()
+        return _slot(ahead.slots, name)
+
+
+@asynccontextmanager
+async def _slot(slots: Slots, node: str) -> AsyncIterator[None]:
+    await slots.acquire(FIRST, node)
+    try:
+        yield
+    finally:
+        slots.release(node)
 
 
 class Gathers:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from typing import Any, Protocol
 
@@ -84,6 +85,13 @@ class EarlyCalls(Protocol):
 
     def take(self, parent: Parent, config: Any) -> Early | None:
         """The call for this very parent, if there is one; what it emits is let out."""
+
+    def room(self) -> AbstractAsyncContextManager[Any]:
+        """Room for one more call than the gather's own task has room for."""
+
+
+Room = Callable[[], AbstractAsyncContextManager[Any]]
+"""Makes room for one more call at once."""
 
 
 class NotMade(BaseException):
@@ -186,9 +194,11 @@ class GatherNode(Runnable[Any, Any]):
     async def ainvoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """Call the function for each parent that is complete, at the same time."""
         book, roots = self._due(input, config)
-        calls = [self._acall(book, parent, config) for parent in self._parents(book, roots)]
+        early: EarlyCalls | None = (config or {}).get("configurable", {}).get(EARLY)
+        jobs = [partial(self._acall, book, parent, config) for parent in self._parents(book, roots)]
         limit = (config or {}).get("max_concurrency")
-        return self._output(await _together(calls, limit), roots)
+        room = nullcontext if early is None else early.room
+        return self._output(await _together(jobs, limit, room), roots)
 
     def _due(self, input: Any, config: Any) -> tuple[Book, list[Any]]:
         """The book, and the roots that are complete."""
@@ -294,31 +304,55 @@ def _parts(update: Any) -> list[Any]:
     return list(update) if isinstance(update, list | tuple) else [update]
 
 
-async def _together(calls: list[Any], limit: int | None) -> list[Any]:
-    """Await all, at most so many at once; the first to fail ends the others."""
-    slots = asyncio.Semaphore(limit) if limit else None
+async def _together(
+    jobs: Sequence[Callable[[], Awaitable[Any]]], limit: int | None, room: Room
+) -> list[Any]:
+    """Run all, at most so many at once; the first to fail ends the others.
 
-    async def one(call: Any) -> Any:
-        if slots is None:
-            return await call
-        async with slots:
-            return await call
+    One works in the room that the task has anyhow, so there is always progress;
+    whoever helps asks for room first.
+    """
+    results: list[Any] = [None] * len(jobs)
+    left = iter(range(len(jobs)))
+    inside: set[Any] = set()
+    failed: dict[int, Exception] = {}
 
-    if len(calls) <= 1:
-        return [await call for call in calls]
-    tasks = [asyncio.ensure_future(one(call)) for call in calls]
+    async def one(place: int) -> None:
+        try:
+            results[place] = await jobs[place]()
+        except Exception as error:
+            failed[place] = error
+            raise
+
+    async def work() -> None:
+        for place in left:
+            await one(place)
+
+    async def help_out() -> None:
+        async with room():
+            inside.add(asyncio.current_task())
+            await work()
+
+    helpers = min(len(jobs), limit or len(jobs)) - 1
+    if helpers <= 0:
+        await work()
+        return results
+    own = asyncio.ensure_future(work())
+    tasks = [own, *(asyncio.ensure_future(help_out()) for _ in range(helpers))]
     try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-        for task in tasks:
-            if task.done() and not task.cancelled() and (error := task.exception()) is not None:
-                raise error
-        return [task.result() for task in tasks]
+        waiting = set(tasks)
+        # Whoever still waits for room when all has begun is not needed any more.
+        while own in waiting or waiting & inside:
+            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            if failed:
+                raise failed[min(failed)]  # of several at once, that of the first parent
+            for task in done:
+                task.result()
+        return results
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.wait(tasks)
-        for call in calls:
-            call.close()  # those that never began
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 __all__ = ["EARLY", "Book", "Declaration", "Early", "EarlyCalls", "GatherNode", "NotMade", "Parent"]

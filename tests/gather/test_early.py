@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import threading
+import time
 import weakref
 from typing import Any
 
@@ -253,3 +255,44 @@ def test_nothing_of_the_ledger_outlives_the_run(mode: Mode, monkeypatch: Any) ->
     assert not any(forgotten)
     gc.collect()
     assert not alive
+
+
+@both
+@pytest.mark.parametrize("limit", [1, 2, 3])
+@pytest.mark.parametrize("slow", [False, True])
+def test_one_bound_covers_calls_and_tasks(mode: Mode, limit: int, slow: bool) -> None:
+    running, peak = 0, 0
+    lock = threading.Lock()
+
+    def count(change: int) -> None:
+        nonlocal running, peak
+        with lock:
+            running += change
+            peak = max(peak, running)
+
+    def body(result: Any) -> Any:
+        def node(packet: Any) -> Any:
+            count(1)
+            time.sleep(0.003)
+            count(-1)
+            return result
+
+        async def anode(packet: Any) -> Any:
+            count(1)
+            await asyncio.sleep(0.003)
+            count(-1)
+            return result
+
+        return node if mode == "sync" else anode
+
+    nodes = {"check": body({"verdict": "x"})}
+    builder = documents_graph(mode, body({"summaries": ["y"]}), nodes)
+    # Beside the gather, so that its calls do not have the bound for themselves.
+    for name in ("beside", "too") if slow else ():
+        builder.add_node(name, body({"checked": [name]}))
+        builder.add_edge("check", name)
+    found = run(
+        wrap(builder), documents("a b", "c", "d e f", "g"), mode, {"max_concurrency": limit}
+    )
+    assert found["summaries"] == ["y"] * 4
+    assert peak <= limit

@@ -255,9 +255,9 @@ def _ruled_out(stage: Stage, record: Record) -> dict[FactName, tuple[set[Path], 
         if stage.writes is not None:
             found["writes"] = _names((record.writes or set()) - stage.writes), roots(stage.writes)
         if stage.mutates is not None:
-            more = {path for path in record.mutates if not covered(path, stage.mutates)}
             # What a run beside it did may look like its own doing.
-            more -= record.unexplained if record.beside else set()
+            seen = record.changed | (set() if record.beside else record.unexplained)
+            more = {path for path in seen if not covered(path, stage.mutates)}
             found["mutates"] = more, stage.mutates
     return {name: (more, known) for name, (more, known) in found.items() if more}
 

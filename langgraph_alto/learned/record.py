@@ -2,8 +2,8 @@
 
 Paths are those of :mod:`langgraph_alto.plan.effects`. What is merely passed on
 its way to something deeper is *loaded*; what is looked at as a whole is *used*;
-what leaves the node (in its update, a packet, another part of the state) is
-*handed* on, so that somebody may come to look at all of it.
+what leaves the node (in its update, a packet, another part of the state), or
+cannot be followed, is *handed* on, so that somebody may look at all of it.
 """
 
 from __future__ import annotations
@@ -60,8 +60,7 @@ class Record:
         handed: Paths of what it handed on.
         changed: Paths it changed in place, as its own operations told.
         objects: Ids of the objects those paths led to.
-        unexplained: Top-level keys that were different afterwards without such
-            an operation.
+        unexplained: Paths that were different afterwards without such an operation.
         unseen: Keys that could not be compared before and after, and why.
         writes: Keys of its update; ``None``: not known.
         goto: Where it led.
@@ -102,8 +101,11 @@ class Record:
 
     @property
     def mutates(self) -> frozenset[Path]:
-        """All it changed in place, shortest paths only."""
-        return minimal(self.changed | self.unexplained)
+        """All it changed in place, shortest paths only.
+
+        Where it was not seen how, the whole key: this run may not show all of it.
+        """
+        return minimal(self.changed | {path[:1] for path in self.unexplained})
 
 
 def whole_lists(paths: Iterable[Path]) -> set[Path]:

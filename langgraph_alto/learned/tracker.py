@@ -29,12 +29,12 @@ class Tracker:
         """The view of the function's input, or the input itself where it has none."""
         proxy = make(state)
         if proxy is None or type(state) is list or type(state) is set:
-            self.record.used.add(())
+            self.record.handed.add(())
             return state
         return self._made(proxy, View(self, state, [Place(())], own=not self.record.packet))
 
     def view(self, value: Any, places: list[Place]) -> Any:
-        """The view of a part of the state; parts that can have none are used."""
+        """The view of a part of the state; parts that can have none count as a whole."""
         if (view := view_of(value)) is not None:
             value = view.true
         paths = [place.path for place in places]
@@ -53,7 +53,9 @@ class Tracker:
         deep = any(len(path) > MAX_DEPTH for path in paths)
         proxy = None if deep else make(value)
         if proxy is None:
-            self.record.used.update(paths)
+            # Of an object without a view, nobody sees how much of it is looked at.
+            leaf = type(value) in _LEAVES
+            (self.record.used if leaf else self.record.handed).update(paths)
             return value
         self.record.loaded.update(paths)
         return self._made(proxy, View(self, value, places, own=False))

@@ -66,7 +66,7 @@ class Log:
                     known = any(covered(path, other.changed) for other in told)
                     # By another name: what packets hold is named by their sender.
                     if not known and not objects <= set().union(*(r.objects for r in told)):
-                        record.unexplained.add(path[:1])
+                        record.unexplained.add(path)
             self._found.clear()
 
 

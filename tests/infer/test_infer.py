@@ -134,6 +134,27 @@ def test_analysis_is_never_replaced() -> None:
     assert "analysis knows all of it" in str(inferred)
 
 
+def test_objects_that_cannot_be_followed_contradict_nothing() -> None:
+    """Analysis knows which attribute of a message is read; runs cannot tell."""
+
+    def node(state: MessagesState) -> Any:
+        return {"messages": [AIMessage(str(state["messages"][-1].content))]}
+
+    graph = line(("n", node), schema=MessagesState)
+    inferred = proved(graph, [{"messages": [HumanMessage(text)]} for text in ("a", "b")])
+    assert inferred.effects == {}
+
+    async def change(state: MessagesState) -> None:
+        state["messages"][-1].content = "changed"
+
+    graph = line(("n", change), schema=MessagesState)
+    inferred = infer(graph, [{"messages": [HumanMessage(text)]} for text in ("a", "b")])
+    assert not inferred.contradictions
+    hidden = line(("n", AsyncHidden(change)), schema=MessagesState)
+    inferred = infer(hidden, [{"messages": [HumanMessage(text)]} for text in ("a", "b")])
+    assert inferred.effects["n"].mutates == {"messages"}
+
+
 def test_only_what_is_unknown_is_filled_in() -> None:
     def node(state: State) -> Any:
         return {"".join(["n"]): state["n"]}

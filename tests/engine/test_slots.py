@@ -211,13 +211,13 @@ async def test_back_from_aside_it_has_its_old_place() -> None:
 
 
 async def test_one_who_came_back_and_left_brings_the_next() -> None:
-    slots = Slots(1, {"a": 1})
+    slots = Slots(2, {"a": 1})
     await slots.acquire(FIRST, "a")
+    gone, last = slots.queue((1,), "a"), slots.queue((1,), "a")  # both stand aside
+    await slots.acquire()
     other = slots.queue(FIRST)
-    gone = slots.queue((1,), "a")
-    last = slots.queue((1,), "a")
     slots.release("a")
-    assert other.done()
+    assert other.done(), "before the one who came back"
     slots.leave(gone, "a")
     slots.release()
     assert last.done()

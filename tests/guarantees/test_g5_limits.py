@@ -7,11 +7,9 @@ for its node's limit keeps no place of ``max_concurrency`` and nobody waiting.
 from __future__ import annotations
 
 import asyncio
-import operator
 import time
 from collections import Counter
-from collections.abc import Collection
-from typing import Annotated, Any, TypedDict
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -21,117 +19,26 @@ from langgraph.func import entrypoint, task
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command, RetryPolicy, Send
 
-from langgraph_alto import wrap
+from langgraph_alto import Effects, wrap
 from langgraph_alto.engine.slots import Slots
 from langgraph_alto.testing import check
-from tests.guarantees.shapes import SHAPES, Fan
+from tests.guarantees.chains import Gauges, chain, config_of, fan, stage
+from tests.guarantees.shapes import SHAPES, Fan, pause
 from tests.guarantees.support import (
-    Body,
     Journal,
     Mode,
+    State,
     both,
     graph_of,
     node,
     run,
+    thread,
     uneven,
     wrapped,
 )
 
-
-class Seen(TypedDict):
-    """What a chain returns."""
-
-    seen: Annotated[list[str], operator.add]
-
-
 policies = pytest.mark.parametrize("policy", ["off", "proven", "speculative"])
 bounds = pytest.mark.parametrize("bound", [None, 1, 2, 4])
-
-
-class Gauges:
-    """How many bodies of each node run at once, at most, and in which order they began."""
-
-    def __init__(self) -> None:
-        self.journals: dict[str, Journal] = {}
-        self.all = Journal()
-
-    def begin(self, name: str, item: object) -> None:
-        self.journals.setdefault(name, Journal()).begin(name)
-        self.all.begin(f"{name} {item}")
-
-    def end(self, name: str, item: object, how: str = "end") -> None:
-        self.all.end(f"{name} {item}", how)
-        self.journals[name].end(name, how)
-
-    def peak(self, name: str) -> int:
-        return self.journals[name].peak
-
-    def begun(self) -> list[str]:
-        entries = self.all.entries
-        return [entry.removeprefix("begin ") for entry in entries if entry.startswith("begin ")]
-
-
-def stage(
-    mode: Mode,
-    name: str,
-    then: str,
-    gauges: Gauges,
-    seconds: float = 0.001,
-    failing: Collection[int] = (),
-) -> Body:
-    """A node that takes a packet and sends it on, or collects it; not all take as long."""
-
-    def result(item: int) -> Any:
-        if item in failing:
-            raise ValueError("no")
-        return Command(goto=[Send(then, item)]) if then else {"seen": [str(item)]}
-
-    def body(item: int) -> Any:
-        gauges.begin(name, str(item))
-        time.sleep(seconds * (1 + item % 4))
-        gauges.end(name, str(item))
-        return result(item)
-
-    async def abody(item: int) -> Any:
-        gauges.begin(name, str(item))
-        try:
-            await asyncio.sleep(seconds * (1 + item % 4))
-        except asyncio.CancelledError:
-            gauges.end(name, str(item), "cancel")
-            raise
-        gauges.end(name, str(item))
-        return result(item)
-
-    return body if mode == "sync" else abody
-
-
-def fan(graph: Any, *names: str) -> Any:
-    """START ═▶ each of the names, with all items."""
-
-    def sends(state: Fan) -> list[Send]:
-        return [Send(name, item) for name in names for item in state["items"]]
-
-    graph.add_conditional_edges(START, sends, list(names))
-    return graph
-
-
-def chain(
-    mode: Mode,
-    gauges: Gauges,
-    names: str = "abc",
-    seconds: float = 0.001,
-    failing: Collection[int] = (),
-) -> Any:
-    """START ═▶ a ═▶ b ═▶ c: each item is sent through all of them."""
-    graph: Any = StateGraph(Fan, output_schema=Seen)
-    for name, then in zip(names, [*names[1:], ""], strict=True):
-        body = stage(mode, name, then, gauges, seconds, failing if name == "b" else ())
-        graph.add_node(name, body, **({"destinations": (then,)} if then else {}))
-    return fan(graph, names[0])
-
-
-def config_of(bound: int | None) -> dict[str, Any]:
-    return {} if bound is None else {"max_concurrency": bound}
 
 
 # -- the limit holds -----------------------------------------------------------
@@ -222,23 +129,136 @@ def test_the_only_task_of_a_superstep(policy: str, mode: Mode) -> None:
 def test_routers_that_wait_hold_no_place_of_their_node(mode: Mode) -> None:
     """Else the node would be full of those that wait for what its others do.
 
-    START ═▶ work ═▶ (work or done, by what ``slow`` writes); START -> slow
+    START -> quick ═▶ early, early --(reads right)--> done
+    START -> slow (writes right, when both of ``early`` have ended)
     """
     journal = Journal()
+
+    def quick(state: State) -> Any:
+        return Command(goto=[Send("early", {}), Send("early", {})])
+
+    def waits() -> bool:
+        return journal.entries.count("end early") < 2
+
+    def slow(state: State) -> dict[str, Any]:
+        limit = time.monotonic() + 5
+        while waits():
+            assert time.monotonic() < limit, "the second of early has not run ahead"
+            time.sleep(0.001)
+        return {"right": "yes"}
+
+    async def aslow(state: State) -> dict[str, Any]:
+        limit = time.monotonic() + 5
+        while waits():
+            assert time.monotonic() < limit, "the second of early has not run ahead"
+            await asyncio.sleep(0.001)
+        return {"right": "yes"}
+
+    def choose(state: State) -> str:
+        return "done" if state.get("right") else "quick"
+
+    graph: Any = StateGraph(State)
+    graph.add_node("quick", quick, destinations=("early",))
+    graph.add_node("slow", slow if mode == "sync" else aslow)
+    graph.add_node("early", node(mode, "early", journal))
+    graph.add_node("done", node(mode, "done", journal))
+    graph.add_edge(START, "quick")
+    graph.add_edge(START, "slow")
+    graph.add_conditional_edges("early", choose, ["done", "quick"])
+    known = {"slow": Effects(reads=(), writes=("right",), mutates=())}
+    fast = wrapped(graph, effects=known, limits={"early": 1})
+    assert run(fast, {"log": []}, mode)["log"] == ["early", "early", "done"]
+    assert journal.peak == 1
+
+
+@both
+def test_a_superstep_that_nothing_is_foreseen_from(mode: Mode) -> None:
+    """A fan-out into the end, in a run in which something else has run ahead."""
+    journal = Journal()
+    graph = uneven(mode, journal)
+    graph.add_node("leaf", node(mode, "leaf", journal, seconds=0.005))
+
+    def leaves(state: State) -> list[Send]:
+        return [Send("leaf", {}) for _ in range(5)]
+
+    graph.add_conditional_edges("end", leaves, ["leaf"])
+    run(wrapped(graph, limits={"leaf": 1}), {"log": []}, mode)
+    assert journal.came_first("begin early", "end slow")
+    leaf = [entry for entry in journal.entries if entry.endswith("leaf")]
+    assert leaf == ["begin leaf", "end leaf"] * 5
+
+
+@both
+def test_what_came_to_nothing_takes_a_place_again(mode: Mode) -> None:
+    """A run ahead, adopted while it runs, that calls a ``@task`` and begins anew."""
+    gauges = Gauges()
+
+    @task
+    def hidden(number: int) -> int:
+        return number
+
+    @task
+    async def ahidden(number: int) -> int:
+        return number
+
+    calls: list[Any] = []  # filled when analysis has looked
+
+    def early(item: int) -> dict[str, Any]:
+        gauges.begin("early", str(item))
+        try:
+            time.sleep(0.05)
+            return {"seen": [str(calls[0](item).result())]}
+        finally:
+            gauges.end("early", str(item))
+
+    async def aearly(item: int) -> dict[str, Any]:
+        gauges.begin("early", str(item))
+        try:
+            await asyncio.sleep(0.05)
+            return {"seen": [str(await calls[0](item))]}
+        finally:
+            gauges.end("early", str(item))
+
+    graph: Any = StateGraph(Fan)
+    graph.add_node("a", stage(mode, "a", "early", gauges, 0.01), destinations=("early",))
+    graph.add_node("early", early if mode == "sync" else aearly)
+    known = {"early": Effects(reads=(), writes=("seen",), mutates=(), goto=())}
+    fast = wrapped(fan(graph, "a"), effects=known, limits={"early": 1})
+    calls.append(hidden if mode == "sync" else ahidden)
+    assert run(fast, {"items": [0, 1, 2, 3]}, mode)["seen"] == ["0", "1", "2", "3"]
+    assert gauges.peak("early") == 1
+    assert len(gauges.begun()) == 4 + 5, "one of early begins twice"
+
+
+@both
+def test_the_only_task_left_of_a_superstep(mode: Mode) -> None:
+    """A run goes on after a failure: what was done is not done again, and its successors
+    run ahead beside the one task that is left, within the bound."""
+    journal = Journal()
+    failing = True
+
+    def maybe(state: State) -> dict[str, Any]:
+        if failing:
+            raise ValueError("no")
+        return {"left": "yes"}
+
     graph = graph_of(
         {
             "quick": node(mode, "quick", journal),
-            "slow": node(mode, "slow", journal, until="end early", key="right"),
-            "early": node(mode, "early", journal),
-            "done": node(mode, "done", journal),
+            "slow": pause(mode, "slow", journal, 0.03, maybe),
+            "early": node(mode, "early", journal, seconds=0.03),
         },
         [("", "quick"), ("", "slow"), ("quick", "early")],
     )
-    graph.add_conditional_edges(
-        "early", lambda state: "done" if state.get("right") else "quick", ["done", "quick"]
-    )
-    fast = wrapped(graph, limits=dict.fromkeys(["quick", "slow", "early", "done"], 1))
-    assert run(fast, {"log": []}, mode)["log"] == ["quick", "early", "done"]
+    fast = wrapped(graph.compile(checkpointer=InMemorySaver()), limits={"early": 1})
+    config = {**thread(), **config_of(1)}
+    with pytest.raises(ValueError, match="no"):
+        run(fast, {"log": []}, mode, config)
+    failing = False
+    journal.clear()
+    assert run(fast, None, mode, config)["log"] == ["quick", "early"]
+    assert journal.calls() == {"slow": 1, "early": 1}
+    assert journal.peak == 1
 
 
 # -- what counts ---------------------------------------------------------------
@@ -445,90 +465,6 @@ def test_everything_else_is_langgraphs(policy: str, bound: int | None, mode: Mod
         checkpointer=InMemorySaver,
         wrapped=limited,
     ).raise_for_difference()
-
-
-# -- strict order --------------------------------------------------------------
-
-
-@both
-def test_the_oldest_of_the_deepest_goes_first(mode: Mode) -> None:
-    """What has come furthest is finished first, document by document.
-
-    START ═▶ load ═▶ check ═▶ rate: two documents in three sentences each, while one
-    document is loaded slowly, and with one place for all the rest.
-    """
-    gauges = Gauges()
-
-    def parts(item: int) -> Any:
-        return Command(goto=[Send("check", 10 * item + part) for part in range(3)])
-
-    def waits(item: int) -> bool:
-        return item == 0 and len(gauges.begun()) < 15
-
-    def load(item: int) -> Any:
-        gauges.begin("load", str(item))
-        while waits(item):
-            time.sleep(0.001)
-        gauges.end("load", str(item))
-        return parts(item)
-
-    async def aload(item: int) -> Any:
-        gauges.begin("load", str(item))
-        while waits(item):  # noqa: ASYNC110 - for whatever runs meanwhile
-            await asyncio.sleep(0.001)
-        gauges.end("load", str(item))
-        return parts(item)
-
-    graph: Any = StateGraph(Fan)
-    graph.add_node("load", load if mode == "sync" else aload, destinations=("check",))
-    graph.add_node("check", stage(mode, "check", "rate", gauges), destinations=("rate",))
-    graph.add_node("rate", stage(mode, "rate", "", gauges))
-    run(wrapped(fan(graph, "load")), {"items": [0, 1, 2]}, mode, config_of(2))
-    expected = [
-        f"{name} {10 * document + part}"
-        for document in (1, 2)
-        for part in range(3)
-        for name in ("check", "rate")
-    ]
-    ahead = [name for name in gauges.begun()[:15] if not name.startswith("load")]
-    assert ahead == expected
-
-
-@both
-@pytest.mark.parametrize("limits", [{}, {"shallow": 1, "deep": 1}])
-def test_nobody_starves(limits: dict[str, int], mode: Mode) -> None:
-    """Its superstep begins, and then it goes first: before anything deeper, however much.
-
-    START ═▶ a ═▶ deep ═▶ deep ═▶ deep ... one place, and always one more to run ahead
-             a ═▶ shallow                  that is deeper than ``shallow``
-    """
-    gauges = Gauges()
-
-    def deep(item: int) -> Any:
-        gauges.begin("deep", str(item))
-        time.sleep(0.002)
-        gauges.end("deep", str(item))
-        return Command(goto=[Send("deep", item + 1)] if item < 60 else [])
-
-    async def adeep(item: int) -> Any:
-        gauges.begin("deep", str(item))
-        await asyncio.sleep(0.002)
-        gauges.end("deep", str(item))
-        return Command(goto=[Send("deep", item + 1)] if item < 60 else [])
-
-    def a(item: int) -> Any:
-        return Command(goto=[Send("shallow" if item else "deep", item)])
-
-    graph: Any = StateGraph(Fan)
-    graph.add_node("a", a, destinations=("deep", "shallow"))
-    graph.add_node("deep", deep if mode == "sync" else adeep, destinations=("deep",))
-    graph.add_node("shallow", stage(mode, "shallow", "", gauges))
-    config = {"recursion_limit": 100, **config_of(1)}
-    run(wrapped(fan(graph, "a"), limits=limits), {"items": [0, 1]}, mode, config)
-    begun = gauges.begun()
-    assert len(begun) == 62
-    # Not at once: some run ahead before LangGraph has committed the first superstep.
-    assert begun.index("shallow 1") < 30
 
 
 @settings(max_examples=15, deadline=None)

@@ -317,6 +317,10 @@ class Addressed(Runnable[Any, Any]):
         self.slot = slot
         self.name = inner.get_name()
 
+    def around(self, inner: Runnable[Any, Any]) -> Addressed:
+        """The same around another runnable."""
+        return Addressed(inner, self.scope, self.slot)
+
     def invoke(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """Route as the user's function does, with the packets in envelopes."""
         fanout = self._fanout(config)

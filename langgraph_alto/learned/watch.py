@@ -19,6 +19,9 @@ from langgraph.errors import GraphBubbleUp
 from langgraph.types import Command, Send
 
 from langgraph_alto._langgraph import BranchSpec, Pregel, RunnableCallable
+from langgraph_alto.gathering.effects import inside
+from langgraph_alto.gathering.nodes import GatherNode
+from langgraph_alto.gathering.scopes import Tracked
 from langgraph_alto.learned.record import Record, covered
 from langgraph_alto.learned.snapshot import Picture, changes, picture
 from langgraph_alto.learned.tracker import Tracker
@@ -139,7 +142,7 @@ def _node(log: Log, name: str, node: Any, graph: Any) -> Any:
         update["bound"] = (
             _subgraph(log, name, node.bound)
             if isinstance(node.bound, Pregel)
-            else _behind(log, name, node.bound, channels)
+            else _within(log, name, node.bound, channels)
         )
         if update["bound"] is not node.bound and isinstance(node.bound, Pregel):
             update["subgraphs"] = [
@@ -152,6 +155,15 @@ def _node(log: Log, name: str, node: Any, graph: Any) -> Any:
             update["writers"][position] = _router(log, name, number, writer, branch)
             number += 1
     return node.copy(update)
+
+
+def _within(log: Log, name: str, bound: Any, channels: frozenset[str]) -> Any:
+    """A node's runnable, where what the user gave is put behind a view."""
+    if isinstance(bound, GatherNode):
+        return bound
+    if isinstance(bound, Tracked):
+        return bound.around(_behind(log, name, bound.inner, channels))
+    return _behind(log, name, bound, channels)
 
 
 def _behind(log: Log, name: str, bound: Any, channels: frozenset[str]) -> RunnableCallable:
@@ -186,7 +198,7 @@ def _behind(log: Log, name: str, bound: Any, channels: frozenset[str]) -> Runnab
 
 def _router(log: Log, name: str, number: int, writer: Any, branch: Any) -> Any:
     """A conditional edge whose function gets a view of its state."""
-    path, ends = branch.path, branch.ends
+    path, ends = inside(branch.path), branch.ends
 
     def note(watch: _Watch, result: Any) -> Any:
         result = watch.result(result)
@@ -219,7 +231,10 @@ def _router(log: Log, name: str, number: int, writer: Any, branch: Any) -> Any:
         finally:
             watch.close()
 
-    seen = branch._replace(path=RunnableCallable(run, arun, name="router", trace=False))
+    router: Any = RunnableCallable(run, arun, name="router", trace=False)
+    if path is not branch.path:
+        router = branch.path.around(router)
+    seen = branch._replace(path=router)
     twin = copy.copy(writer)
     twin.func = types.MethodType(writer.func.__func__, seen)
     twin.afunc = types.MethodType(writer.afunc.__func__, seen)

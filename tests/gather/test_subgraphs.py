@@ -10,7 +10,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command, interrupt
 
-from langgraph_alto import install, wrap
+from langgraph_alto import infer, install, wrap
 from langgraph_alto.gathering import gather
 from langgraph_alto.testing import check
 from tests.gather.graphs import Mode, State, documents, documents_graph, run, summarise
@@ -109,3 +109,9 @@ def test_installed_graphs_are_prepared_and_wrapped() -> None:
 def test_a_gather_returns_the_builder() -> None:
     builder: Any = StateGraph(State)
     assert gather(builder, "summarise", summarise, over="a") is builder
+
+
+def test_what_is_watched_is_the_users_own() -> None:
+    inferred = str(infer(documents_graph().compile(), [documents("a b", "c")]))
+    assert "failed" not in inferred
+    assert "check: 3 runs" in inferred

@@ -36,6 +36,7 @@ from tests.guarantees.support import (
     uneven,
     wrapped,
 )
+from tests.versions import both_with_context
 
 policies = pytest.mark.parametrize("policy", ["off", "proven", "speculative"])
 bounds = pytest.mark.parametrize("bound", [None, 1, 2, 4])
@@ -264,7 +265,7 @@ def test_the_only_task_left_of_a_superstep(mode: Mode) -> None:
 # -- what counts ---------------------------------------------------------------
 
 
-@both
+@both_with_context
 def test_a_node_that_calls_tasks(mode: Mode) -> None:
     """Its ``@task``s have no limit of its; it holds its own place while it waits for them."""
     gauges = Gauges()

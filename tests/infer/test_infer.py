@@ -25,6 +25,7 @@ from langgraph_alto.plan.shape import masks_of
 from langgraph_alto.testing import check
 from langgraph_alto.testing.canonical import canonical
 from tests.infer.support import AsyncHidden, Hidden, State, Topic, evaluate, given, line
+from tests.versions import needs_context
 
 FIVE = [given(n) for n in range(5)]
 
@@ -252,6 +253,7 @@ def test_items_that_differ_from_run_to_run_make_their_mapping_whole() -> None:
     assert inferred.effects["n"].mutates == {"table"}
 
 
+@needs_context
 def test_interrupts_are_said_and_resumed() -> None:
     def ask(state: State) -> Any:
         return {"n": interrupt("how many?")}
@@ -269,6 +271,7 @@ def test_interrupts_are_said_and_resumed() -> None:
     assert graph.checkpointer.storage == {}
 
 
+@needs_context
 def test_nodes_that_always_stop_at_an_interrupt() -> None:
     inferred = infer(line(("ask", Hidden(lambda s: interrupt("?")))), given(), mode="sync")
     assert inferred["ask"].why_not == "each run of it stopped at an interrupt"

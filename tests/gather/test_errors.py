@@ -151,7 +151,9 @@ def test_an_error_handler_of_a_gathered_node_answers_for_it() -> None:
 
     plain: Any = StateGraph(State)
     plain.add_node("check", check, error_handler=handler)
-    plain.add_conditional_edges(START, lambda state: [Send("check", "bad")], ["check"])
+    plain.add_conditional_edges(
+        START, lambda state: [Send("check", word) for word in ("a", "bad")], ["check"]
+    )
     try:
         plain.compile().invoke({})
     except ValueError:

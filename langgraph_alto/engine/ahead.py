@@ -39,7 +39,7 @@ from langgraph_alto.engine.supersteps import Phase, Task
 from langgraph_alto.plan.masks import Masks
 
 if TYPE_CHECKING:
-    from langgraph_alto.engine.early import Gathers
+    from langgraph_alto.engine.gathers import Gathers
 
 
 class Ahead:

@@ -11,10 +11,6 @@ what begins here is never more than a guess, and the log decides.
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,84 +18,23 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import var_child_runnable_config
 from langgraph.constants import START
 
-from langgraph_alto._langgraph import CONF, PULL, prepare_single_task
+from langgraph_alto._langgraph import PULL, prepare_single_task
 from langgraph_alto.ancestry import Ancestry
 from langgraph_alto.engine.events import Events
+from langgraph_alto.engine.feeds import LiveFeed
 from langgraph_alto.engine.making import ON, detach
-from langgraph_alto.engine.partial import Misprediction
 from langgraph_alto.engine.run import Run, same
-from langgraph_alto.engine.slots import FIRST, Slots
 from langgraph_alto.engine.supersteps import Task
 from langgraph_alto.engine.tasks import TaskAhead
 from langgraph_alto.engine.threads import ThreadAhead
 from langgraph_alto.gathering.log import Entry, place_of, root_of
-from langgraph_alto.gathering.nodes import EARLY, Book, GatherNode, NotMade, Parent, site_of
-from langgraph_alto.gathering.results import Feed
+from langgraph_alto.gathering.nodes import Book, GatherNode, NotMade, Parent, site_of
 from langgraph_alto.ledger import Kind, Place, Walk
 from langgraph_alto.plan.bits import bits
 
 if TYPE_CHECKING:
     from langgraph_alto.engine.ahead import Ahead
     from langgraph_alto.plan.masks import Masks
-
-
-class LiveFeed(Feed):
-    """Results that are still coming; whoever wants the next one waits without a slot.
-
-    Args:
-        early: The calls of the gather.
-    """
-
-    def __init__(self, early: EarlyCalls) -> None:
-        super().__init__([])
-        self.early = early
-        self.run: Run | None = None
-        self.ended = False
-        self.abandoned = False
-        self._news = threading.Condition()
-        self._waiter: asyncio.Future[None] | None = None
-
-    def add(self, results: Iterable[Any], *, ended: bool) -> None:
-        """More results, and whether these are the last."""
-        with self._news:
-            self.results.extend(results)
-            self.ended = self.ended or ended
-            self._tell()
-
-    def abandon(self) -> None:
-        """Nothing more will come: make whoever waits give up."""
-        with self._news:
-            self.abandoned = True
-            self._tell()
-
-    def _tell(self) -> None:
-        self._news.notify_all()
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    def _known(self, place: int) -> bool:
-        return self.abandoned or self.ended or place < len(self.results)
-
-    def has(self, place: int) -> bool:
-        ahead, run = self.early.ahead, self.run
-        if not self._known(place) and isinstance(ahead, ThreadAhead) and run is not None:
-            with ahead.pool.blocked(run.made.name), self._news:
-                self._news.wait_for(lambda: self._known(place))
-        return self._has(place)
-
-    async def ahas(self, place: int) -> bool:
-        ahead, run = self.early.ahead, self.run
-        while not self._known(place) and isinstance(ahead, TaskAhead) and run is not None:
-            self._waiter = asyncio.get_running_loop().create_future()
-            await ahead.stand_aside(run, self._waiter)
-        return self._has(place)
-
-    def _has(self, place: int) -> bool:
-        if place < len(self.results):
-            return True
-        if self.abandoned and not self.ended:
-            raise Misprediction(self.early.name, "was given up")
-        return False
 
 
 @dataclass(eq=False)
@@ -424,99 +359,6 @@ class EarlyCalls:
         if call.feed is not None:
             call.feed.abandon()
         self.ahead.discard(call.run)
-
-
-class Handle:
-    """What a gather's task sees of its early calls.
-
-    Args:
-        early: The calls.
-        events: Where the events of the task are held, if it runs ahead itself.
-    """
-
-    def __init__(self, early: EarlyCalls, events: Events | None) -> None:
-        self.early = early
-        self.events = events
-
-    def take(self, parent: Parent, config: Any) -> Call | None:
-        """The call for this very parent, if one has begun."""
-        return self.early.take(parent, config, self.events)
-
-    def room(self) -> AbstractAsyncContextManager[Any]:
-        """Room for one more call beside the task: a slot, where there is a bound."""
-        ahead, name = self.early.ahead, self.early.name
-        if not isinstance(ahead, TaskAhead) or ahead.slots is None or not ahead.slots.counts(name):
-            return nullcontext()
-        return _slot(ahead.slots, name)
-
-
-@asynccontextmanager
-async def _slot(slots: Slots, node: str) -> AsyncIterator[None]:
-    await slots.acquire(FIRST, node)
-    try:
-        yield
-    finally:
-        slots.release(node)
-
-
-class Gathers:
-    """All gathers of one run.
-
-    Args:
-        ahead: What runs ahead in the run.
-        nodes: The gathers, by name.
-    """
-
-    def __init__(self, ahead: Ahead, nodes: Mapping[str, GatherNode]) -> None:
-        self.ahead = ahead
-        self.by_name = {name: EarlyCalls(ahead, node) for name, node in nodes.items()}
-        self.by_log = {early.log: early for early in self.by_name.values()}
-
-    def begin(self, tasks: Iterable[Any]) -> None:
-        """LangGraph has made the tasks of a superstep."""
-        for early in self.by_name.values():
-            early.sync()
-        for task in tasks:
-            if task.name in self.by_name:
-                self.attach(task, None)
-                self.by_name[task.name].superseded()
-        self.start()
-
-    def attach(self, task: Any, events: Events | None) -> None:
-        """Let a gather's task find its calls."""
-        if (early := self.by_name.get(task.name)) is not None:
-            task.config[CONF][EARLY] = Handle(early, events)
-
-    def heard(self, writes: Iterable[tuple[str, Any]]) -> None:
-        """A task has finished, in its superstep or ahead of it, with these writes."""
-        for channel, value in writes:
-            if (early := self.by_log.get(channel)) is not None:
-                early.hear(value)
-        self.start()
-
-    def start(self) -> None:
-        """Begin the calls that are due, where anything may run ahead now."""
-        ahead = self.ahead
-        control = ahead.loop.control
-        if ahead.frozen or ahead.closed or (control is not None and control.drain_requested):
-            return
-        for early in self.by_name.values():
-            early.start()
-
-    def stop(self) -> None:
-        """The run ends: give up whatever has begun."""
-        for early in self.by_name.values():
-            early.stop()
-
-
-def gathers_of(ahead: Ahead) -> Gathers | None:
-    """The gathers of a run's graph, if there are any."""
-    nodes = {
-        name: node.bound
-        for name, node in ahead.loop.nodes.items()
-        if isinstance(node.bound, GatherNode)
-    }
-    return Gathers(ahead, nodes) if nodes else None
 
 
 def _may_be_early(ahead: Ahead, node: GatherNode) -> bool:

@@ -28,7 +28,7 @@ from langgraph_alto._langgraph import (
 from langgraph_alto.ancestry import KEY, ROOT
 from langgraph_alto.engine.channels import Channels, Kinds, apply_to_channels
 from langgraph_alto.engine.collector import WIDE, collector_paused, set_aside, take_back
-from langgraph_alto.engine.early import gathers_of
+from langgraph_alto.engine.gathers import gathers_of
 from langgraph_alto.engine.lineage import Lineage
 from langgraph_alto.engine.pool import Pool
 from langgraph_alto.engine.recording import Recording

@@ -88,6 +88,7 @@ class EarlyCalls(Protocol):
 
     def room(self) -> AbstractAsyncContextManager[Any]:
         """Room for one more call than the gather's own task has room for."""
+        ...
 
 
 Room = Callable[[], AbstractAsyncContextManager[Any]]

@@ -9,16 +9,26 @@ in the task's own writes, so plain LangGraph commits, retries and resumes it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from copy import copy
 from dataclasses import dataclass
-from typing import Any, Literal, TypeGuard
+from typing import Any, Literal
 
 from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.errors import GraphBubbleUp
-from langgraph.types import Command, RetryPolicy, Send
+from langgraph.types import Command, Send
 
 from langgraph_alto.gathering.log import Entry, Envelope, compact, unwrapped, wrapped_in
+from langgraph_alto.gathering.outputs import (
+    attempt_of,
+    chosen,
+    commands,
+    gotos,
+    is_command,
+    is_retried,
+    update_of,
+    without_goto,
+)
 
 Errors = Literal["fail", "isolate", "collect"]
 
@@ -282,9 +292,9 @@ class Tracked(Runnable[Any, Any]):
         extra: list[Any] = []
         if commands(output):
             every = output if isinstance(output, list | tuple) else [output]
-            goto = [go for command in every if is_command(command) for go in _gotos(command)]
+            goto = [go for command in every if is_command(command) for go in gotos(command)]
             addressed = fanout.address(0, goto, last=last)
-            output = [_without_goto(command) for command in every]
+            output = [without_goto(command) for command in every]
             extra = addressed
         else:
             extra = fanout.address(0, (), last=last)
@@ -299,7 +309,7 @@ class Tracked(Runnable[Any, Any]):
             return False
         if fanout.envelope["errors"] not in ("isolate", "collect"):
             return False
-        return not _retried(error, self.spec.retry_policy, _attempt(config))
+        return not is_retried(error, self.spec.retry_policy, attempt_of(config))
 
 
 class Addressed(Runnable[Any, Any]):
@@ -356,81 +366,3 @@ class Addressed(Runnable[Any, Any]):
         if type(input) is dict and not logs.isdisjoint(input):
             return {key: value for key, value in input.items() if key not in logs}
         return input
-
-
-def is_command(output: Any) -> TypeGuard[Command[Any]]:
-    """Whether a node's output is one command."""
-    return isinstance(output, Command)
-
-
-def commands(output: Any) -> bool:
-    """Whether a node's output is a command, a packet, or a list with a command in it."""
-    return isinstance(output, Command) or (
-        isinstance(output, list | tuple) and any(map(is_command, output))
-    )
-
-
-def update_of(output: Any) -> Any:
-    """The update in what a node returned, as a dict where it can be one."""
-    if isinstance(output, Command):
-        return update_of(output.update)
-    if isinstance(output, list | tuple):
-        if all(isinstance(pair, tuple) and len(pair) == 2 for pair in output):
-            return dict(output)
-        merged: dict[str, Any] = {}
-        for part in output:
-            if isinstance(found := update_of(part), dict):
-                merged.update(found)
-        return merged
-    if output is None or isinstance(output, dict):
-        return output
-    fields = getattr(type(output), "model_fields", None) or getattr(
-        output, "__dataclass_fields__", {}
-    )
-    return {name: getattr(output, name) for name in fields}
-
-
-def chosen(update: Any, key: str | None) -> Any:
-    """The part of an update that is gathered; ``None`` where there is none."""
-    if not update or not isinstance(update, dict):
-        return None
-    return update if key is None else update.get(key)
-
-
-def _gotos(command: Command[Any]) -> Sequence[Any]:
-    goto = command.goto
-    return [goto] if isinstance(goto, str | Send) else list(goto)
-
-
-def _without_goto(output: Any) -> Any:
-    if not is_command(output):
-        return output
-    twin = copy(output)
-    object.__setattr__(twin, "goto", ())
-    return twin
-
-
-def _attempt(config: Any) -> int:
-    """Which attempt of a task this is, from 1."""
-    for value in config["configurable"].values():
-        info = getattr(value, "execution_info", None)
-        if info is not None:
-            return int(info.node_attempt)
-    return 1
-
-
-def _retried(error: Exception, policies: Any, attempt: int) -> bool:
-    """Whether LangGraph tries a task again after this error."""
-    if not policies:
-        return False
-    for policy in [policies] if isinstance(policies, RetryPolicy) else policies:
-        on = policy.retry_on
-        if isinstance(on, type):
-            matches = isinstance(error, on)
-        elif isinstance(on, Sequence):
-            matches = isinstance(error, tuple(on))
-        else:
-            matches = bool(on(error))
-        if matches:
-            return attempt < int(policy.max_attempts)
-    return False

@@ -8,9 +8,12 @@ its own superstep, on LangGraph's own input.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
 from copy import deepcopy
 from typing import Any
+
+from langgraph_alto.engine.observers import only_looked_at
 
 
 class Misprediction(BaseException):
@@ -29,6 +32,9 @@ class Misprediction(BaseException):
         self.node = node
         self.what = what
 
+
+_PROMPTS = "langchain_core.prompts.base"
+"""The module in which all prompt templates look at their input."""
 
 _REFUSED = object()
 """Stands in what was read for a read that was refused."""
@@ -65,20 +71,28 @@ class Partial:
             Misprediction: It is not certain.
         """
         if key in self.unsure:
+            if only_looked_at():
+                return
             self.read.add(_REFUSED)
             raise Misprediction(self.node, f"read the key {key!r}, which is not certain yet")
         self.read.add(key)
 
-    def refuse_whole(self) -> None:
+    def refuse_whole(self) -> bool:
         """The state is read as a whole.
+
+        Returns:
+            Whether that counts: not for those who only look on.
 
         Raises:
             Misprediction: Some key is not certain.
         """
         if self.unsure:
+            if only_looked_at():
+                return False
             self.read.add(_REFUSED)
             keys = ", ".join(sorted(self.unsure))
             raise Misprediction(self.node, f"read its whole state; not certain yet: {keys}")
+        return True
 
     def complete(self, real: Any) -> None:
         """Fill in what was not certain; from here on nothing is refused.
@@ -125,8 +139,26 @@ class PartialState(dict[str, Any]):
         self.partial.touch(key)
 
     def _whole(self) -> None:
-        self.partial.refuse_whole()
-        self.partial.read.update(dict.keys(self))
+        if self.partial.refuse_whole():
+            self.partial.read.update(dict.keys(self))
+
+    def _prompted(self) -> bool:
+        """Whether a prompt template asks; it has then been told its variables.
+
+        LangChain's templates go through all of their input, for their variables
+        only: what else it holds makes no difference to them.
+        """
+        caller = sys._getframe(2)
+        if caller.f_globals.get("__name__") != _PROMPTS:
+            return False
+        template = caller.f_locals.get("self")
+        names = getattr(template, "input_variables", None)
+        more = getattr(template, "optional_variables", None)
+        if not isinstance(names, list) or not isinstance(more, list):
+            return False
+        for name in [*names, *more]:
+            self._touch(name)
+        return True
 
     def __getitem__(self, key: str) -> Any:
         self._touch(key)
@@ -174,7 +206,8 @@ class PartialState(dict[str, Any]):
         super().clear()
 
     def __iter__(self) -> Iterator[str]:
-        self._whole()
+        if not self._prompted():
+            self._whole()
         return super().__iter__()
 
     def __reversed__(self) -> Iterator[str]:
@@ -190,7 +223,8 @@ class PartialState(dict[str, Any]):
         return super().__len__() > 0
 
     def keys(self) -> KeysView[str]:  # type: ignore[override]
-        self._whole()
+        if not self._prompted():
+            self._whole()
         return super().keys()
 
     def values(self) -> ValuesView[Any]:  # type: ignore[override]

@@ -479,5 +479,18 @@ def back_to_the_start(state):
     return Command(goto=END)
 
 
+def test_modules_imported_by_name() -> None:
+    """What is behind a name that is not a library's may do anything with what it gets."""
+
+    def plugin(state, config):
+        importlib.import_module(config["configurable"]["plugin"]).change(state["docs"])
+
+    def library(state):
+        return {"name": importlib.import_module("json").dumps(state["meta"])}
+
+    assert analyse_node(plugin, State).mutates == {("docs",)}
+    assert analyse_node(library, State).mutates == frozenset()
+
+
 def test_the_end_is_nowhere() -> None:
     assert analyse_node(back_to_the_start, State).goto == frozenset()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import sys
 
 from langgraph_alto.plan.analysis import hints
 from langgraph_alto.plan.analysis.attributes import get_attribute, set_attribute
@@ -107,6 +109,15 @@ def _locals(machine: Machine, args: Args, node: ast.AST) -> Value:
 @model(eval, exec, compile, __import__, globals)
 def _dynamic(machine: Machine, args: Args, node: ast.AST) -> Value:
     raise GiveUp(f"`{describe(node)}` can do anything")
+
+
+@model(importlib.import_module)
+def _import(machine: Machine, args: Args, node: ast.AST) -> Value:
+    names = strings(args.get(0))
+    if names is None or not all(name in sys.modules for name in names):
+        # Not loaded yet, or any: its functions may be the user's.
+        return USER_OPAQUE
+    return frozenset(Obj(sys.modules[name]) for name in names)
 
 
 @model(type)

@@ -10,7 +10,7 @@ import weakref
 from typing import Any
 
 import pytest
-from langgraph.config import get_config, get_stream_writer
+from langgraph.config import get_stream_writer
 
 from langgraph_alto import wrap
 from langgraph_alto.engine.early import EarlyCalls
@@ -46,9 +46,9 @@ class Journal(list[str]):
             get_stream_writer()(verdicts.parent["title"])
             return {"summaries": [" ".join(verdicts)]}
 
-        async def asummarise(verdicts: Gathered) -> dict[str, Any]:
+        async def asummarise(verdicts: Gathered, runtime: Any) -> dict[str, Any]:
             self.append(f"summarise {verdicts.parent['title']}")
-            get_stream_writer()(verdicts.parent["title"])
+            runtime.stream_writer(verdicts.parent["title"])  # also on Python 3.10
             return {"summaries": [" ".join(verdicts)]}
 
         function = declared.pop("function", summarise if mode == "sync" else asummarise)
@@ -96,8 +96,8 @@ def test_the_call_knows_its_true_superstep(mode: Mode) -> None:
     seen: list[tuple[int, str, str]] = []
     journal = Journal()
 
-    def note(verdicts: Gathered) -> None:
-        metadata = get_config()["metadata"]
+    def note(verdicts: Gathered, config: Any) -> None:
+        metadata = config["metadata"]
         journal.append(f"summarise {verdicts.parent['title']}")
         seen.append(
             (
@@ -107,8 +107,8 @@ def test_the_call_knows_its_true_superstep(mode: Mode) -> None:
             )
         )
 
-    async def anote(verdicts: Gathered) -> None:
-        note(verdicts)
+    async def anote(verdicts: Gathered, config: Any) -> None:
+        note(verdicts, config)
 
     graph = journal.graph(
         mode, {"slow": "summarise d0"}, function=note if mode == "sync" else anote

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import json
-import linecache
-import re
-import sys
 from collections.abc import Mapping
-from pathlib import Path
-from types import ModuleType
 from typing import Any, TypedDict
 
 import pytest
@@ -80,22 +75,6 @@ declared it would take 1.1 s instead of 2 s.
   With all that could be declared: 1.1 s
   Assumed: only the nodes' own times count, and as many run at once as may"""
     )
-
-
-def test_the_readme_shows_what_is_printed(monkeypatch: pytest.MonkeyPatch) -> None:
-    text = (Path(__file__).parents[2] / "README.md").read_text()
-    program = re.search(r"```python\n(.*?)\nasync def timed", text, re.DOTALL)
-    shown_there = re.search(r"## What it plans\n.*?```text\n(.*?)\n```", text, re.DOTALL)
-    assert program
-    assert shown_there
-    # The state's annotations are looked up in its module.
-    module = ModuleType("readme_program")
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    lines = program[1].splitlines(keepends=True)
-    monkeypatch.setitem(linecache.cache, "readme", (len(program[1]), None, lines, "readme"))
-    exec(compile(program[1], "readme", "exec"), vars(module))
-    times = {"archive": 1.0, "index": 0.1, "pages": 1.0, "answer": 0.0}
-    assert wrap(module.graph).plan.explain("read", times) == shown_there[1]
 
 
 def test_after_each_pass() -> None:

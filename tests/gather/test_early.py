@@ -16,7 +16,6 @@ from langgraph_alto import wrap
 from langgraph_alto.engine.early import EarlyCalls
 from langgraph_alto.gathering import Arriving, Gathered
 from tests.gather.graphs import Mode, await_, documents, documents_graph, run, wait_for
-from tests.versions import both_with_context
 
 both = pytest.mark.parametrize("mode", ["sync", "async"])
 
@@ -117,7 +116,7 @@ def test_the_call_knows_its_true_superstep(mode: Mode) -> None:
     assert seen == [(4, "summarise", "summarise")] * 2
 
 
-@both_with_context
+@both
 def test_the_first_so_many_are_enough(mode: Mode) -> None:
     journal = Journal()
     graph = journal.graph(mode, {"slow": "summarise d0"}, first=2)

@@ -11,6 +11,7 @@ from langgraph.types import Command, RetryPolicy, Send, interrupt
 from langgraph_alto import wrap
 from langgraph_alto.gathering import Failure, Gathered, gather
 from tests.gather.graphs import Mode, State, documents, documents_graph, run, verdict_of
+from tests.versions import both_with_context
 
 both = pytest.mark.parametrize("mode", ["sync", "async"])
 engines = pytest.mark.parametrize("policy", [None, "off", "proven", "speculative"])
@@ -122,7 +123,7 @@ def test_the_innermost_declaration_decides(policy: Any) -> None:
     assert found["checked"] == ["a", "c", "A, KeyError in sentences at split[1/3]: 'd1', C"]
 
 
-@both
+@both_with_context
 def test_an_interrupt_is_not_an_error(mode: Mode) -> None:
     from langgraph.checkpoint.memory import InMemorySaver
 

@@ -12,6 +12,7 @@ from langgraph_alto import wrap
 from langgraph_alto.gathering import Gathered
 from langgraph_alto.testing import check
 from tests.gather.graphs import Mode, documents, documents_graph, run
+from tests.versions import both_with_context
 
 both = pytest.mark.parametrize("mode", ["sync", "async"])
 engines = pytest.mark.parametrize("policy", [None, "off", "proven", "speculative"])
@@ -73,7 +74,7 @@ def test_killed_in_the_middle(mode: Mode, policy: Any, where: str, durability: s
     assert found["summaries"] == SUMMARIES
 
 
-@both
+@both_with_context
 @engines
 def test_a_call_that_asks_is_answered(mode: Mode, policy: Any) -> None:
     saver = InMemorySaver()

@@ -14,6 +14,7 @@ from langgraph_alto import infer, install, wrap
 from langgraph_alto.gathering import gather
 from langgraph_alto.testing import check
 from tests.gather.graphs import Mode, State, documents, documents_graph, run, summarise
+from tests.versions import both_with_context
 
 both = pytest.mark.parametrize("mode", ["sync", "async"])
 CONFIG: dict[str, Any] = {"configurable": {"thread_id": "1"}}
@@ -59,7 +60,7 @@ def test_a_subgraph_checks(mode: Mode, policy: str) -> None:
     ).raise_for_difference()
 
 
-@both
+@both_with_context
 def test_a_subgraph_that_asks_is_found(mode: Mode) -> None:
     for wrapped in (False, True):
         builder = documents_graph(mode, nodes={"check": checker(ask=True)})

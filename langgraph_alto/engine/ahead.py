@@ -404,16 +404,16 @@ class Ahead:
     def _exact(self) -> int:
         """The nodes that need the true id of their task in this run."""
         loop = self.loop
-        if (
+        unseen = (
             loop.checkpointer is None
             and CONFIG_KEY_STREAM not in loop.config.get(CONF, {})
             and (loop.stream is None or not loop.stream.modes & {"messages", "custom", "tools"})
-        ):
-            return 0
-        return self._with_exact_id()
-
-    def _with_exact_id(self) -> int:
-        return sum(1 << place for place, stage in enumerate(self.masks.stages) if stage.exact_id)
+        )
+        return sum(
+            1 << place
+            for place, stage in enumerate(self.masks.stages)
+            if stage.asks_identity or (stage.exact_id and not unseen)
+        )
 
 
 def _stops(masks: Masks, names: Any) -> int:

@@ -15,7 +15,9 @@ from langgraph_alto._langgraph import Pregel
 from langgraph_alto.plan.effects import Facts
 from langgraph_alto.plan.masks import Masks
 
-_ANYTHING = Facts(None, None, None, None, interrupts=True, calls_tasks=True, uses_store=True)
+_ANYTHING = Facts(
+    None, None, None, None, interrupts=True, calls_tasks=True, uses_store=True, asks_identity=True
+)
 
 _known: ContextVar[dict[int, Facts] | None] = ContextVar("called graphs", default=None)
 
@@ -39,6 +41,7 @@ def with_called(
             interrupts=facts.interrupts or called.interrupts,
             calls_tasks=facts.calls_tasks or called.calls_tasks,
             uses_store=facts.uses_store or called.uses_store,
+            asks_identity=facts.asks_identity or called.asks_identity,
         )
     return facts
 
@@ -63,6 +66,7 @@ def _facts_of(graph: object, masks_of: Callable[[Pregel[Any, Any, Any, Any]], Ma
                 or bool(graph.interrupt_before_nodes or graph.interrupt_after_nodes),
                 calls_tasks=any(stage.calls_tasks for stage in stages),
                 uses_store=any(stage.uses_store for stage in stages),
+                asks_identity=any(stage.asks_identity for stage in stages),
             )
         return known[id(graph)]
     finally:

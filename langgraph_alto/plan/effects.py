@@ -78,6 +78,7 @@ class Facts:
         interrupts: Whether it may call ``interrupt()``.
         calls_tasks: Whether it may call a ``@task`` function.
         uses_store: Whether it may touch the run's store.
+        asks_identity: Whether it may look at its task's id, namespace or path.
         doubts: One entry for each fact that is ``None``, at least.
         stores: Top-level keys it may set or delete on the input it is given.
             LangGraph makes that afresh for each task, except the payload of a
@@ -102,6 +103,7 @@ class Facts:
     interrupts: bool = False
     calls_tasks: bool = False
     uses_store: bool = False
+    asks_identity: bool = False
     doubts: tuple[Doubt, ...] = ()
     stores: frozenset[str] | None = None
     shares: frozenset[tuple[str, str]] | None = None

@@ -72,7 +72,11 @@ class _Play:
         self.channels: dict[str, Any] = {
             channel: NamedBarrierValue(str, set(of)) for channel, _, of in given.joins
         }
-        exact = sum(1 << at for at, stage in enumerate(masks.stages) if stage.exact_id)
+        exact = sum(
+            1 << at
+            for at, stage in enumerate(masks.stages)
+            if stage.asks_identity or (stage.exact_id and given.watched)
+        )
         self.predictor = Predictor(
             masks,
             self.channels,
@@ -80,7 +84,7 @@ class _Play:
             stops_before=given.stops_before,
             stops_after=given.stops_after,
             allowed=masks.ahead & ~masks.mutators if given.watched else masks.ahead,
-            exact=exact if given.watched else 0,
+            exact=exact,
         )
         self.pulls: list[dict[int, Job]] = [
             {job.node: job for job in step if job.packet is None} for step in passage.steps

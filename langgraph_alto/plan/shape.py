@@ -158,6 +158,7 @@ def _stage(
         interrupts=facts.interrupts,
         calls_tasks=facts.calls_tasks,
         uses_store=facts.uses_store,
+        asks_identity=facts.asks_identity,
         barrier=_barrier(graph, name, node, facts, ordered or bool(effects and effects.ordered)),
         whole_input=whole,
         exact_id=bool(called) or subgraph,
@@ -357,6 +358,7 @@ def _subgraph_facts(graph: Pregel[Any, Any, Any, Any], inputs: frozenset[str]) -
         or bool(graph.interrupt_before_nodes or graph.interrupt_after_nodes),
         calls_tasks=any(stage.calls_tasks for stage in inner.stages),
         uses_store=any(stage.uses_store for stage in inner.stages),
+        asks_identity=any(stage.asks_identity for stage in inner.stages),
         doubts=tuple(doubts),
     )
 

@@ -68,6 +68,7 @@ class Stage:
         interrupts: Whether it may call ``interrupt()``.
         calls_tasks: Whether it may call a ``@task``.
         uses_store: Whether it may touch the run's store.
+        asks_identity: Whether it may look at its task's id, namespace or path.
         barrier: Why it never runs ahead, in words; ``None`` when it may.
         whole_input: Whether its input cannot be given with keys missing.
         exact_id: Whether what it runs needs the true id of its task (a
@@ -91,6 +92,7 @@ class Stage:
     interrupts: bool = False
     calls_tasks: bool = False
     uses_store: bool = False
+    asks_identity: bool = False
     barrier: str | None = None
     whole_input: bool = False
     exact_id: bool = False

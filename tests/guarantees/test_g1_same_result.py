@@ -7,18 +7,23 @@ and retries equal LangGraph's.
 
 from __future__ import annotations
 
+import asyncio
 import copy
+import time
 from typing import Any
 
 import pytest
+from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.types import RetryPolicy
+from langgraph.graph import START
+from langgraph.types import Command, RetryPolicy, Send
 
 from langgraph_alto.testing import check
 from tests.guarantees.shapes import SHAPES, messages
 from tests.guarantees.support import (
     Journal,
     Mode,
+    State,
     both,
     collect,
     engines,
@@ -171,3 +176,44 @@ def test_only_time_differs(mode: Mode) -> None:
     assert run(wrapped(uneven(mode, journal)), {"log": []}, mode)["log"][-1] == "end"
     assert journal.came_first("begin early", "end slow")
     assert engines.made > before
+
+
+LOOKS: dict[str, Any] = {
+    "path": lambda config: config["metadata"]["langgraph_path"],
+    "all": lambda config: [str(v) for v in dict(config["metadata"]).values() if type(v) is tuple],
+    "namespace": lambda config: config["metadata"]["langgraph_checkpoint_ns"].split(":")[0],
+}
+
+
+@both
+@pytest.mark.parametrize("look", LOOKS)
+def test_a_node_that_looks_at_its_place(look: str, mode: Mode) -> None:
+    """START ==> a: first slow, then quick ==> b, which logs its place among all ``b``.
+
+    The quick one's packets come second, which is not known while the slow one runs.
+    """
+    journal = Journal()
+
+    def start(state: State) -> Command[Any]:
+        return Command(goto=[Send("a", 0.05), Send("a", 0)])
+
+    def b(packet: Any, config: RunnableConfig) -> Any:
+        return {"log": [f"{packet} {LOOKS[look](config)}"]}
+
+    def a(seconds: Any) -> Any:
+        time.sleep(seconds)
+        return Command(goto=[Send("b", f"{seconds} {n}") for n in range(2)])
+
+    async def aa(seconds: Any) -> Any:
+        await asyncio.sleep(seconds)
+        return Command(goto=[Send("b", f"{seconds} {n}") for n in range(2)])
+
+    graph = graph_of({"slow": node(mode, "slow", journal, seconds=0.1)}, [("", "slow")])
+    graph.add_node("start", start, destinations=("a",))
+    graph.add_node("a", a if mode == "sync" else aa, destinations=("b",))
+    graph.add_node("b", b)
+    graph.add_edge(START, "start")
+    assert (
+        run(wrapped(graph), {"log": []}, mode)["log"]
+        == run(graph.compile(), {"log": []}, mode)["log"]
+    )

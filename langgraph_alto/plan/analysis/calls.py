@@ -20,6 +20,7 @@ from langgraph_alto.plan.analysis.attributes import get_attribute
 from langgraph_alto.plan.analysis.catalogue import ARGUMENT_MUTATORS
 from langgraph_alto.plan.analysis.construct import construct
 from langgraph_alto.plan.analysis.frames import Frame, Scope
+from langgraph_alto.plan.analysis.identity import asks_identity
 from langgraph_alto.plan.analysis.interpret import execute
 from langgraph_alto.plan.analysis.items import get_item
 from langgraph_alto.plan.analysis.learned import learn_from_annotation
@@ -201,6 +202,8 @@ def call_function(
         for inner in _inside(function):
             found |= call_object(machine, inner, args, node)
         return found
+    if not machine.rec.asks_identity and asks_identity(function.__code__):
+        machine.rec.asks_identity = True
     source = source_of(function)
     if source is None or _depth(machine) >= MAX_DEPTH:
         return call_unseen(machine, args, label, node, user=not foreign, name=key)

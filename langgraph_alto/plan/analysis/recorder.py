@@ -43,6 +43,7 @@ class Recorder:
     interrupts: bool = False
     calls_tasks: bool = False
     uses_store: bool = False
+    asks_identity: bool = False
     graphs: dict[int, object] = field(default_factory=dict)
     file: str | None = None
     line: int | None = None

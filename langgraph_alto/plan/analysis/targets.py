@@ -135,6 +135,7 @@ def _facts(
         interrupts=rec.interrupts,
         calls_tasks=rec.calls_tasks,
         uses_store=rec.uses_store,
+        asks_identity=rec.asks_identity,
         graphs=tuple(rec.graphs.values()),
         doubts=rec.doubts,
         stores=None if rec.all_stores else frozenset(rec.stores),
@@ -299,6 +300,7 @@ def _nothing_known(machine: Machine, why: str, target: object) -> Facts:
         interrupts=machine.rec.interrupts,
         calls_tasks=machine.rec.calls_tasks,
         uses_store=machine.rec.uses_store,
+        asks_identity=True,
         graphs=tuple(machine.rec.graphs.values()),
         doubts=doubts,
     )

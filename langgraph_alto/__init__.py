@@ -5,7 +5,8 @@ it waits for what the data needs, not for the slowest task of every superstep.
 """
 
 from langgraph_alto.ancestry import Ancestry, Frame, ancestry
-from langgraph_alto.gathering import Arriving, Failure, Gathered, gather
+from langgraph_alto.gather import gather
+from langgraph_alto.gathering.results import Arriving, Failure, Gathered
 from langgraph_alto.graph import AltoGraph
 from langgraph_alto.infer import ainfer, infer
 from langgraph_alto.plan.effects import Effects

@@ -14,7 +14,6 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.pregel import Pregel
 
 from langgraph_alto import _langgraph
-from langgraph_alto.gathering.scopes import Tracked
 from langgraph_alto.graph import AltoGraph, Options, Wrapped, options, wrapped_class
 from langgraph_alto.plan.effects import Effects
 from langgraph_alto.trace import Trace
@@ -171,6 +170,8 @@ def _quiet(node: Any) -> Any:
 
 def _node(node: Any, chosen: Options) -> Any:
     """A node as it is in the wrapped graph: a graph used as a node is wrapped too."""
+    from langgraph_alto.gathering.scopes import Tracked
+
     tracked = node.bound if isinstance(node.bound, Tracked) else None
     inner: Any = node.bound if tracked is None else tracked.inner
     if type(inner) in (Pregel, CompiledStateGraph):

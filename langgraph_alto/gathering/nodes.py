@@ -16,9 +16,9 @@ from langchain_core.runnables.config import run_in_executor
 from langgraph.types import Command
 
 from langgraph_alto.ancestry import ROOT, Ancestry
+from langgraph_alto.gather import Errors
 from langgraph_alto.gathering.log import Entry, enter, place_of
 from langgraph_alto.gathering.results import Arriving, Failure, Feed, Gathered
-from langgraph_alto.gathering.scopes import Errors
 from langgraph_alto.ledger import Kind, Ledger, Place
 
 EARLY = "__alto_early_calls"

@@ -12,12 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from copy import copy
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.errors import GraphBubbleUp
 from langgraph.types import Command, Send
 
+from langgraph_alto.gather import Errors
 from langgraph_alto.gathering.log import Entry, Envelope, compact, unwrapped, wrapped_in
 from langgraph_alto.gathering.outputs import (
     attempt_of,
@@ -29,8 +30,6 @@ from langgraph_alto.gathering.outputs import (
     update_of,
     without_goto,
 )
-
-Errors = Literal["fail", "isolate", "collect"]
 
 _FANOUT = "__alto_fanout"
 """Where a task's config holds its account, for the task's routers."""

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypedDict
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command, Send
 
-from langgraph_alto.gathering import Gathered, gather
+from langgraph_alto import Gathered, gather
 
 Mode = Literal["sync", "async"]
 

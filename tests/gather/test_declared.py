@@ -9,8 +9,7 @@ import pytest
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command, Send
 
-from langgraph_alto import wrap
-from langgraph_alto.gathering import gather
+from langgraph_alto import gather, wrap
 from tests.gather.graphs import State, documents_graph
 
 

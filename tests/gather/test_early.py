@@ -12,9 +12,8 @@ from typing import Any
 import pytest
 from langgraph.config import get_stream_writer
 
-from langgraph_alto import wrap
+from langgraph_alto import Arriving, Gathered, wrap
 from langgraph_alto.engine.early import EarlyCalls
-from langgraph_alto.gathering import Arriving, Gathered
 from tests.gather.graphs import Mode, await_, documents, documents_graph, run, wait_for
 
 both = pytest.mark.parametrize("mode", ["sync", "async"])

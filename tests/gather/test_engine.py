@@ -15,8 +15,7 @@ from langchain_core.messages import AIMessage
 from langgraph.errors import GraphRecursionError
 from langgraph.types import RetryPolicy
 
-from langgraph_alto import wrap
-from langgraph_alto.gathering import Gathered
+from langgraph_alto import Gathered, wrap
 from tests.gather.graphs import Mode, documents, documents_graph, run
 
 both = pytest.mark.parametrize("mode", ["sync", "async"])

@@ -8,8 +8,7 @@ import pytest
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command, RetryPolicy, Send, interrupt
 
-from langgraph_alto import wrap
-from langgraph_alto.gathering import Failure, Gathered, gather
+from langgraph_alto import Failure, Gathered, gather, wrap
 from tests.gather.graphs import Mode, State, documents, documents_graph, run, verdict_of
 from tests.versions import both_with_context
 

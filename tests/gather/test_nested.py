@@ -13,8 +13,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command, Send
 from pydantic import BaseModel
 
-from langgraph_alto import wrap
-from langgraph_alto.gathering import Gathered, gather
+from langgraph_alto import Gathered, gather, wrap
 from langgraph_alto.testing import check
 from tests.gather.graphs import Mode, run
 

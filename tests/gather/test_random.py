@@ -11,7 +11,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command, Send
 
-from langgraph_alto.gathering import gather
+from langgraph_alto import gather
 from langgraph_alto.testing import check
 from tests.gather.graphs import Mode
 

@@ -8,8 +8,7 @@ import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command, interrupt
 
-from langgraph_alto import wrap
-from langgraph_alto.gathering import Gathered
+from langgraph_alto import Gathered, wrap
 from langgraph_alto.testing import check
 from tests.gather.graphs import Mode, documents, documents_graph, run
 from tests.versions import both_with_context

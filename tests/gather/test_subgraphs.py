@@ -10,8 +10,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command, interrupt
 
-from langgraph_alto import infer, install, wrap
-from langgraph_alto.gathering import gather
+from langgraph_alto import gather, infer, install, wrap
 from langgraph_alto.testing import check
 from tests.gather.graphs import Mode, State, documents, documents_graph, run, summarise
 from tests.versions import both_with_context

@@ -33,14 +33,15 @@ def add(builder: Any, function: Callable[..., Any], declaration: Declaration, op
     declared: dict[str, Declaration] = vars(builder).get(_DECLARED, {})
     if not declared:
         setattr(builder, _DECLARED, declared)
-        validate, compile = builder.validate, builder.compile
+        kind: Any = type(builder)
 
         def prepared(*args: Any, **kwargs: Any) -> Any:
             _prepare(builder)
-            return validate(*args, **kwargs)
+            return kind.validate(builder, *args, **kwargs)
 
         def compiled(*args: Any, **kwargs: Any) -> Any:
-            graph = compile(*args, **kwargs)
+            # Looked up now: every graph may have to be wrapped by now, or no more.
+            graph = kind.compile(builder, *args, **kwargs)
             logs = {declaration.log for declaration in declared.values()}
             if isinstance(channels := graph.stream_channels, list):
                 graph.stream_channels = [key for key in channels if key not in logs]

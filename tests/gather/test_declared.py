@@ -9,7 +9,7 @@ import pytest
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command, Send
 
-from langgraph_alto import gather, wrap
+from langgraph_alto import AltoGraph, gather, install, wrap
 from tests.gather.graphs import State, documents_graph
 
 
@@ -155,3 +155,10 @@ def test_a_graph_may_be_compiled_again_with_more_in_it() -> None:
     inputs: Any = {"documents": [{"title": "t", "sentences": ["a"]}]}
     assert first.invoke(inputs)["summaries"] == second.invoke(inputs)["summaries"] == ["t: A"]
     assert wrap(builder).invoke(inputs)["summaries"] == ["t: A"]
+
+
+def test_installing_after_the_gather_is_declared() -> None:
+    builder = documents_graph()
+    with install():
+        assert isinstance(builder.compile(), AltoGraph)
+    assert not isinstance(builder.compile(), AltoGraph)

@@ -97,12 +97,15 @@ def ctx(p): yield p
 def memo(p): return p
 def await_(p):
     async def wait(): return p
-    async def main(): return (await asyncio.gather(wait(), wait()))[0]
+    waits = [wait(), wait()]
+    async def main(): return (await asyncio.gather(*waits))[0]
     coroutine = main()
     try:
         while True: coroutine.send(None)
     except StopIteration as stop: return stop.value
     except BaseException: return p
+    finally:
+        for each in (coroutine, *waits): each.close()
 def yield_(p):
     def inner():
         got = yield p

@@ -32,6 +32,9 @@ class Effects:
             router of this node may lead to.
         observed: Whether this was seen in runs rather than written down.
 
+    Raises:
+        TypeError: A field is of the wrong type; one string is no collection of names.
+
     Example:
         ```python
         fast = wrap(graph, effects={"rank": Effects(reads={"docs"}, writes={"top"})})
@@ -44,6 +47,35 @@ class Effects:
     ordered: bool = False
     goto: Collection[str] | None = None
     observed: bool = field(default=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        for fact in ("reads", "writes", "mutates", "goto"):
+            _check_collection(fact, getattr(self, fact))
+        if not isinstance(self.ordered, bool):
+            raise TypeError(f"Effects(ordered={self.ordered!r}): give True or False")
+
+
+def _check_collection(fact: str, names: object) -> None:
+    if names is None:
+        return
+    what = "node names" if fact == "goto" else "names"
+    if isinstance(names, str):
+        # A string is a collection too: of its letters.
+        raise TypeError(
+            f"Effects({fact}={names!r}): give a collection of {what}, such as "
+            f"{fact}={{{names!r}}}, not one string"
+        )
+    if not isinstance(names, Collection):
+        raise TypeError(
+            f"Effects({fact}={names!r}): give a collection of {what}, such as a set; "
+            "an empty one says that there are none"
+        )
+    for name in names:
+        if not isinstance(name, str):
+            raise TypeError(
+                f"Effects({fact}=...) holds {name!r}, a {type(name).__name__}; "
+                f"give a collection of {what}, which are strings"
+            )
 
 
 @dataclass(frozen=True, slots=True)

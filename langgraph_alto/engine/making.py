@@ -31,7 +31,7 @@ from langgraph_alto.engine.events import hold
 from langgraph_alto.engine.partial import Misprediction
 from langgraph_alto.engine.partial_objects import make_partial
 from langgraph_alto.engine.routes import ahead_node, routes_of
-from langgraph_alto.engine.run import Run
+from langgraph_alto.engine.run import Reader, Run
 from langgraph_alto.engine.saver import HeldSaver
 from langgraph_alto.engine.supersteps import Task
 from langgraph_alto.gathering.effects import inside
@@ -198,7 +198,7 @@ def detach(run: Run, config: Any) -> None:
         conf[CONFIG_KEY_SCRATCHPAD], interrupt_counter=interrupts, get_null_resume=interrupts
     )
     conf[CONFIG_KEY_CALL] = calls
-    conf[CONFIG_KEY_READ] = run.read
+    conf[CONFIG_KEY_READ] = Reader(run)
     if (saver := conf.get(CONFIG_KEY_CHECKPOINTER)) is not None:
         run.saver = conf[CONFIG_KEY_CHECKPOINTER] = HeldSaver(saver)
     hold(config, run.events)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from langgraph_alto.engine.events import Events
@@ -74,6 +75,32 @@ class Run:
         if self.view is None:
             raise Misprediction(self.made.name, "read shared state, which is not certain yet")
         return self.view(select, fresh)
+
+
+class Reader(partial[Any]):
+    """What LangGraph calls to read state on behalf of a task run ahead.
+
+    LangGraph's own is a ``partial`` whose arguments its ``ToolNode`` looks into,
+    for all channels there are: those are certain once the task is adopted.
+    """
+
+    run: Run
+
+    def __new__(cls, run: Run) -> Reader:
+        made = super().__new__(cls, run.read)
+        made.run = run
+        return made
+
+    @property
+    def args(self) -> tuple[Any, ...]:
+        """The arguments of LangGraph's own.
+
+        Raises:
+            Misprediction: The task's superstep has not come.
+        """
+        if self.run.adopted is None or not isinstance(self.run.view, partial):
+            raise Misprediction(self.run.made.name, "looked into the state's channels")
+        return self.run.view.args
 
 
 def same(left: Any, right: Any) -> bool:

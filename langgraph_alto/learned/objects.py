@@ -173,6 +173,7 @@ def _body(kind: Any) -> dict[str, Any]:
         "__qualname__": kind.__qualname__,
         "__doc__": kind.__doc__,
         "__slots__": (SLOT,),
+        "__alto_view__": True,  # analysis leaves it out
         "__new__": _new,
         "__getattribute__": __getattribute__,
         "__setattr__": __setattr__,

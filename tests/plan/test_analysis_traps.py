@@ -16,9 +16,10 @@ from typing import Any
 import pytest
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
-from langgraph.errors import NodeInterrupt
+from langgraph.errors import GraphBubbleUp, NodeInterrupt
 from langgraph.graph import END
-from langgraph.types import Command, Send
+from langgraph.prebuilt import ToolNode
+from langgraph.types import Command, Send, interrupt
 from pydantic import BaseModel
 from typing_extensions import TypedDict
 
@@ -490,6 +491,64 @@ def test_modules_imported_by_name() -> None:
 
     assert analyse_node(plugin, State).mutates == {("docs",)}
     assert analyse_node(library, State).mutates == frozenset()
+
+
+def test_letting_an_interrupt_pass_is_not_asking_for_one() -> None:
+    def careful(state):
+        try:
+            return {"name": state["name"].upper()}
+        except GraphBubbleUp:
+            raise
+        except ValueError:
+            return {}
+
+    assert not analyse_node(careful, State).interrupts
+
+
+def test_tools_of_a_tool_node() -> None:
+    @tool
+    def look(query: str) -> str:
+        """Look something up."""
+        return query
+
+    @tool
+    def ask(query: str) -> str:
+        """Ask somebody."""
+        return str(interrupt(query))
+
+    @tool
+    def spoil(docs: list[str]) -> str:
+        """Change what it is given."""
+        docs.append("x")
+        return ""
+
+    facts = analyse_node(ToolNode([look]), State)
+    assert facts.reads is None
+    assert facts.writes is None
+    assert facts.mutates == frozenset()
+    assert not facts.interrupts
+    assert analyse_node(ToolNode([look, ask]), State).interrupts
+    assert analyse_node(ToolNode([spoil]), State).mutates != frozenset()
+
+
+@pytest.mark.parametrize(
+    "dress",
+    [
+        lambda r: r.with_retry(),
+        lambda r: r.with_fallbacks([RunnableLambda(lambda state: {})]),
+        lambda r: r.with_config(tags=["x"]),
+    ],
+)
+def test_what_is_behind_a_runnable_of_a_library(dress) -> None:
+    def ask(state):
+        return {"name": interrupt("?")}
+
+    def spoil(state):
+        state["docs"].append(1)
+        return {}
+
+    assert analyse_node(dress(RunnableLambda(ask)), State).interrupts
+    assert analyse_node(dress(RunnableLambda(spoil)), State).mutates == {("docs",)}
 
 
 def test_the_end_is_nowhere() -> None:

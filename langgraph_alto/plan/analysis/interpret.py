@@ -257,7 +257,10 @@ def _try(machine: Machine, frame: Frame, node: ast.Try) -> None:
     for handler in node.handlers:
         frame.env, frame.dead = dict(thrown), False
         if handler.type is not None:
+            # To let an interrupt pass is not to ask for one.
+            interrupts = machine.rec.interrupts
             use(machine, evaluate(machine, frame, handler.type), "is an exception")
+            machine.rec.interrupts = interrupts
         if handler.name is not None:
             # Any exception that the code itself raises may arrive here.
             caught = machine.opaque(handler) | machine.aliasing(machine.raised)

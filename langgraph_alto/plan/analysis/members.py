@@ -19,7 +19,7 @@ from langgraph_alto.plan.analysis.source import is_library_code, is_library_modu
 from langgraph_alto.plan.analysis.values import UNKNOWN
 
 _MAX_SUBCLASSES = 64
-_STAND_IN = "__alto_partial__"
+_STAND_INS = frozenset({"__alto_partial__", "__alto_view__"})
 
 MemberKind = Literal["field", "property", "method", "library", "unknown"]
 
@@ -48,8 +48,8 @@ def lineage(cls: type) -> tuple[type, ...] | None:
         if len(found) > _MAX_SUBCLASSES:
             return None
         kin: list[type] = type.__subclasses__(known)
-        # The engine's own subclasses stand in for the state; they do what it does.
-        found.extend(c for c in kin if c not in found and _STAND_IN not in c.__dict__)
+        # Subclasses of this package stand in for the state; they do what it does.
+        found.extend(c for c in kin if c not in found and not _STAND_INS & c.__dict__.keys())
     return tuple(found)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import functools
 import types
+from collections.abc import Iterable, Mapping
 
 from langgraph_alto.plan.analysis import members
 from langgraph_alto.plan.analysis.graphs import is_graph
@@ -106,8 +107,10 @@ def run(machine: Machine, obj: object, value: Value, node: ast.AST) -> Value:
         for key in keys if isinstance(keys, (list, tuple)) else (keys,):
             found |= get_item(machine, value, wrap(key), node)
         return found | OPAQUE
-    if _is_a(obj, "RunnableBinding"):
+    if _is_a(obj, "RunnableBindingBase"):
         return run(machine, _attribute(obj, "bound"), value, node) | machine.opaque(node)
+    if _is_a(obj, "ToolNode"):
+        return _tools(machine, obj, value, node)
     if _is_a(obj, "BasePromptTemplate"):
         return _prompt(machine, obj, value, node)
     if _is_a(obj, "BaseTool"):
@@ -129,7 +132,30 @@ def run(machine: Machine, obj: object, value: Value, node: ast.AST) -> Value:
         results = [call(machine, f, value, kwargs, node) for f in functions]
         return frozenset().union(*results)
     name = getattr(obj, "name", None) or type(obj).__name__
-    return call_unseen(machine, Args([value]), str(name), node, user=False)
+    found = call_unseen(machine, Args([value]), str(name), node, user=False)
+    for inner in _parts(obj):
+        # What a runnable of a library holds, it may run on what it is given.
+        if is_runnable(inner):
+            found |= run(machine, inner, value | OPAQUE, node)
+        else:
+            for atom in wrap(inner):
+                machine.call_escaped(atom, value | OPAQUE, node)
+    return found
+
+
+def _parts(obj: object) -> list[object]:
+    """The runnables, and the user's functions, that a runnable holds."""
+    found: list[object] = []
+    for held in getattr(obj, "__dict__", {}).values():
+        several: Iterable[object] = (held,)
+        if isinstance(held, Mapping):
+            several = held.values()
+        elif isinstance(held, (list, tuple, set, frozenset)):
+            several = held
+        for each in several:
+            if is_runnable(each) or _is_own(each):
+                found.append(each)
+    return found
 
 
 def wrap_one(obj: object) -> Value:
@@ -145,6 +171,23 @@ def _own_method(obj: object, name: str) -> object:
     return None
 
 
+def _tools(machine: Machine, obj: object, value: Value, node: ast.AST) -> Value:
+    """LangGraph's ``ToolNode`` gives its tools parts of the state, the store and the config."""
+    escape(machine, value, lambda: "tools may be given any of the state")
+    machine.rec.all_reads = True
+    machine.rec.uses_store = True
+    found = machine.opaque(node)
+    tools = _attribute(obj, "tools_by_name")
+    for tool in tools.values() if isinstance(tools, dict) else ():
+        found |= _tool(machine, tool, value, node)
+    for name in ("_wrap_tool_call", "_awrap_tool_call"):
+        wrapper = _attribute(obj, name)
+        if _is_own(wrapper):
+            for atom in wrap(wrapper):
+                machine.call_escaped(atom, value | OPAQUE, node)
+    return found | OPAQUE
+
+
 def _tool(machine: Machine, obj: object, value: Value, node: ast.AST) -> Value:
     """A tool gets parts of its input as arguments, in ways of its own."""
     found = call_unseen(machine, Args([value]), str(_attribute(obj, "name")), node, user=False)
@@ -155,10 +198,16 @@ def _tool(machine: Machine, obj: object, value: Value, node: ast.AST) -> Value:
             parts |= one(Ref(atom.path, False))
     for name in ("func", "coroutine", "_run", "_arun"):
         function = _attribute(obj, name)
-        if isinstance(function, (types.FunctionType, types.MethodType)):
+        if _is_own(function):
             for atom in wrap(function):
                 machine.call_escaped(atom, parts | OPAQUE, node)
     return found
+
+
+def _is_own(obj: object) -> bool:
+    """Whether this is a function, or a method, of the user's."""
+    plain = obj.__func__ if isinstance(obj, types.MethodType) else obj
+    return isinstance(plain, types.FunctionType) and not is_library_code(plain)
 
 
 def call(

@@ -124,6 +124,8 @@ class Facts:
         least_reads: State keys seen to be read, also where ``reads`` is ``None``.
         least_writes: Keys seen to be written, also where ``writes`` is ``None``.
         least_mutates: Paths seen to be changed in place, for certain.
+        together: Sets of destinations that one result may name at once, as far as
+            that was seen; what is in none of them is named alone, if it is named.
     """
 
     reads: frozenset[Path] | None
@@ -144,3 +146,4 @@ class Facts:
     least_writes: frozenset[str] = frozenset()
     least_mutates: frozenset[Path] = frozenset()
     graphs: tuple[object, ...] = ()
+    together: frozenset[frozenset[str]] = frozenset()

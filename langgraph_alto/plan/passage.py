@@ -4,8 +4,9 @@ Where a run goes is known to the graph's functions only. To predict times, a few
 things are taken for granted, and said wherever a prediction is shown:
 
 - A conditional edge (or a node with ``Command``) leads to one of its
-  destinations. There are as many passages as the largest number of such
-  choices, so that each is taken in one of them.
+  destinations, or to those that its code names together. There are as many
+  passages as the largest number of such choices, so that each is taken in one of
+  them.
 - A loop is gone round once: the second time, a choice that leads out of it is taken.
 - A router that sends packets sends so many to each of its targets.
 
@@ -100,17 +101,29 @@ def decisions(stage: Stage, joined: frozenset[str]) -> tuple[Decision, ...]:
         names = route.destinations or frozenset()
         sends = frozenset[str]() if route.guessed else (route.sends_to or frozenset()) & names
         reached |= names
-        choices = [Choice(names=(name,)) for name in sorted(names - sends)]
-        if sends:
-            choices.insert(0, Choice(sends=tuple(sorted(sends))))
-        found.append(Decision(tuple(choices), route.ends))
+        found.append(Decision(_choices(names - sends, sends, route.together), route.ends))
     commands = known_destinations(stage) - reached
-    choices = [Choice(names=(name,)) for name in sorted(commands - stage.packets)]
-    if sent := commands & stage.packets:
-        choices.insert(0, Choice(sends=tuple(sorted(sent))))
-    if choices:
-        found.append(Decision(tuple(choices), ends=True))
+    sent = commands & stage.packets
+    found.append(Decision(_choices(commands - sent, sent, stage.together), ends=True))
     return tuple(decision for decision in found if decision.choices)
+
+
+def _choices(
+    names: frozenset[str], sends: frozenset[str], together: frozenset[frozenset[str]]
+) -> tuple[Choice, ...]:
+    """What is named together, each name that is named alone, and all packets at once."""
+    # By packets alone, one goes to all that are sent some.
+    ways = {way & (names | sends) for way in together if way & names}
+    ways |= {frozenset({name}) for name in names - frozenset().union(*ways)}
+    alone = sends - frozenset().union(*ways)
+    choices = [Choice(sends=tuple(sorted(alone)))] if alone else []
+    return (
+        *choices,
+        *(
+            Choice(tuple(sorted(way & names)), tuple(sorted(way & sends)))
+            for way in sorted(ways, key=sorted)
+        ),
+    )
 
 
 def passages(given: Given, masks: Masks, widths: Mapping[str, int]) -> list[Passage]:

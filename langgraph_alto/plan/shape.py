@@ -154,6 +154,7 @@ def _stage(
         leads_to=leads.leads_to,
         sends_to=leads.sends_to,
         packets=leads.packets,
+        together=facts.together,
         routes=leads.routes,
         interrupts=facts.interrupts,
         calls_tasks=facts.calls_tasks,
@@ -313,8 +314,12 @@ def _route(graph: Pregel[Any, Any, Any, Any], name: str, writer: object) -> Rout
         sends = names
     sends = sends_of(branch.path, sends)
     destinations = None if names is None or sends is None else (names | sends) - {END}
+    mapped = branch.ends or {}
+    together = frozenset(
+        frozenset(mapped.get(to, to) for to in way) for way in found.facts.together
+    )
     if reader is None:
-        return Route(frozenset(), frozenset(), destinations, sends, True, ends, guessed)
+        return Route(frozenset(), frozenset(), destinations, sends, True, ends, guessed, together)
     select = reader.keywords.get("select", ())
     inputs = frozenset([select] if isinstance(select, str) else select) & set(graph.channels)
     reads = found.facts.reads
@@ -329,6 +334,7 @@ def _route(graph: Pregel[Any, Any, Any, Any], name: str, writer: object) -> Rout
         partial=partly,
         ends=ends,
         guessed=guessed,
+        together=together,
     )
 
 

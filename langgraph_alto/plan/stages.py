@@ -39,6 +39,7 @@ class Route:
             that it is known not to read (a plain dict state).
         ends: Whether it may lead to the end, or nowhere.
         guessed: Whether ``sends_to`` is only what its ``path_map`` allows.
+        together: Sets of nodes that it may lead to at once, as far as that is known.
     """
 
     inputs: frozenset[str]
@@ -48,6 +49,7 @@ class Route:
     partial: bool
     ends: bool = True
     guessed: bool = False
+    together: frozenset[frozenset[str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,8 @@ class Stage:
         leads_to: Names of nodes it may lead to, ``edges`` included; ``None``: any.
         sends_to: Names of nodes it may send packets to; ``None``: any.
         packets: Names of nodes that its commands lead to by packets only.
+        together: Sets of nodes that its commands may lead to at once, as far as that
+            is known.
         routes: Its conditional edges.
         interrupts: Whether it may call ``interrupt()``.
         calls_tasks: Whether it may call a ``@task``.
@@ -88,6 +92,7 @@ class Stage:
     leads_to: frozenset[str] | None = frozenset()
     sends_to: frozenset[str] | None = frozenset()
     packets: frozenset[str] = frozenset()
+    together: frozenset[frozenset[str]] = frozenset()
     routes: tuple[Route, ...] = ()
     interrupts: bool = False
     calls_tasks: bool = False

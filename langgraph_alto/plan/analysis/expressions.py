@@ -148,6 +148,7 @@ def _sequence(machine: Machine, frame: Frame, node: ast.List | ast.Tuple | ast.S
         "tuple" if isinstance(node, ast.Tuple) else "set" if isinstance(node, ast.Set) else "list"
     )
     value, cell = machine.alloc(kind, node)
+    spelled = cell.spelled or (NOTHING,) * len(node.elts)
     for index, part in enumerate(node.elts):
         if isinstance(part, ast.Starred):
             inner = evaluate(machine, frame, part.value)
@@ -156,7 +157,10 @@ def _sequence(machine: Machine, frame: Frame, node: ast.List | ast.Tuple | ast.S
         elif kind == "tuple":
             machine.put(cell, index, evaluate(machine, frame, part))
         else:
-            machine.put_rest(cell, evaluate(machine, frame, part))
+            item = evaluate(machine, frame, part)
+            machine.put_rest(cell, item)
+            spelled = (*spelled[:index], spelled[index] | item, *spelled[index + 1 :])
+    cell.spelled = spelled
     return value
 
 
@@ -326,13 +330,16 @@ def _function_frame(frame: Frame) -> Frame:
 
 def _yield(machine: Machine, frame: Frame, node: ast.Yield | ast.YieldFrom) -> Value:
     value = NOTHING if node.value is None else evaluate(machine, frame, node.value)
+    found = machine.opaque(node)
     if isinstance(node, ast.YieldFrom):
         value = elements(machine, value, node)
+        # The generator's result is among what it is taken to yield.
+        found |= machine.aliasing(value)
     at = _function_frame(frame)
     if not covers(at.yields, value):
         at.yields |= value
         machine.changed |= at.results_seen
-    return machine.opaque(node)
+    return found | machine.sent
 
 
 def _joined(machine: Machine, frame: Frame, node: ast.JoinedStr) -> Value:

@@ -17,6 +17,7 @@ from langgraph_alto.plan.analysis.returns import END, Outcome
 from langgraph_alto.plan.analysis.scopes import bindings
 from langgraph_alto.plan.analysis.sharing import keys_inside, shared_keys
 from langgraph_alto.plan.analysis.source import call_home, source_of
+from langgraph_alto.plan.analysis.together import ways_of
 from langgraph_alto.plan.analysis.values import UNKNOWN, Args, Opaque, Ref, Value, one
 from langgraph_alto.plan.effects import Doubt, Facts
 
@@ -31,7 +32,8 @@ class RouterFacts:
         facts: Its reads and changes in place; ``writes`` is always empty.
         sends: Nodes that its ``Send`` objects may go to; ``None``: any.
         names: All strings it may return, ``"__end__"`` and keys of a path map
-            included; ``None``: any, or results that are not strings.
+            included; ``None``: any, or results that are not strings. So it is
+            with ``facts.together``.
     """
 
     facts: Facts
@@ -97,6 +99,8 @@ def _analyse_node(machine: Machine, target: object, schema: object | None) -> Fa
     rooted = schema is not None and _is_root(schema)
     writes = None if outcome.any_writes else frozenset(outcome.writes)
     facts = _facts(machine, outcome, writes, goto)
+    if not generator:
+        facts = replace(facts, together=ways_of(machine, result, node=True))
     return _rooted(facts, machine) if rooted else facts
 
 
@@ -107,7 +111,10 @@ def _analyse_router(machine: Machine, target: object, schema: object | None) -> 
         outcome.unknown_goto("the router is a generator")
     outcome.destinations(result)
     escape(machine, result, lambda: "the state itself is returned")
-    facts = _facts(machine, outcome, frozenset(), outcome.goto)
+    facts = replace(
+        _facts(machine, outcome, frozenset(), outcome.goto),
+        together=ways_of(machine, result, node=False),
+    )
     if schema is not None and _is_root(schema):
         facts = replace(_rooted(facts, machine), writes=frozenset())
     return RouterFacts(

@@ -155,6 +155,8 @@ class Cell:
         seen: Whether it was read, so that growing it asks for another pass.
         held: All values of ``fields`` and ``rest``.
         unsure: Whether it copies an object whose class is not known.
+        spelled: The items that a list display spells out, by position; what is put
+            in later is in ``rest`` only.
     """
 
     kind: Kind
@@ -166,6 +168,7 @@ class Cell:
     seen: bool = False
     held: Value = NOTHING
     unsure: bool = False
+    spelled: tuple[Value, ...] = ()
 
     def everything(self) -> Value:
         """All values it may hold."""

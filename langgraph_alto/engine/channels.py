@@ -9,7 +9,7 @@ is its own affair, so it is always visited.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from langgraph.channels import (
@@ -95,11 +95,13 @@ class Channels(dict[str, Any]):
         kinds: Which of them a superstep may have to visit.
     """
 
-    __slots__ = ("fading", "kinds")
+    __slots__ = ("fading", "kinds", "made_of")
 
     def __init__(self, channels: Mapping[str, Any], kinds: Kinds | None = None) -> None:
         super().__init__(channels)
         self.kinds = kinds or Kinds(channels)
+        # Tells of a channel that has been made of the same writes already.
+        self.made_of: Callable[[str, list[Any]], tuple[Any, bool] | None] | None = None
         # Those that hold a value which may fade.
         self.fading = {name for name in self.kinds.unsteady if self[name].is_available()}
 
@@ -155,7 +157,13 @@ def apply_to_channels(
     updated: set[str] = set()
     for name, values in written.items():
         channel = channels[name]
-        if channel.update(values):
+        made = None if channels.made_of is None else channels.made_of(name, values)
+        if made is None:
+            changed = channel.update(values)
+        else:
+            channel, changed = made
+            channels[name] = channel
+        if changed:
             versions[name] = following
             if channel.is_available():
                 updated.add(name)

@@ -165,7 +165,12 @@ class _Loop(_Base):
             # Nobody may read the channels while they change, nor before the
             # predictor knows that they have.
             with self.ahead.locked():
-                _after_tick(self)
+                channels: Any = self.channels
+                channels.made_of = self.ahead.predictor.virtual.made_of
+                try:
+                    _after_tick(self)
+                finally:
+                    channels.made_of = None
                 self.ahead.committed()
         if self.recording is not None:
             self.recording.committed()

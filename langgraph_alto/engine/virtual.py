@@ -27,15 +27,42 @@ class VirtualChannels:
         self.known = known
         self.channels = channels
         self._made: dict[tuple[str, int], Any] = {}
+        # What was applied to make a channel, and whether it changed by that.
+        self._applied: dict[tuple[str, int], tuple[list[Any], bool]] = {}
 
     def advance(self, base: int) -> None:
         """Drop what the real channels hold from now on."""
         if self._made:
             self._made = {at: made for at, made in self._made.items() if at[1] > base}
+        if self._applied:
+            self._applied = {at: made for at, made in self._applied.items() if at[1] > base}
 
     def clear(self) -> None:
         """Drop everything foreseen."""
         self._made.clear()
+        self._applied.clear()
+
+    def made_of(self, name: str, values: list[Any]) -> tuple[Any, bool] | None:
+        """The channel that these writes of the base superstep make, if it is made already.
+
+        A reducer need not do the same twice: LangGraph's ``add_messages`` gives new
+        ids to messages without one. What was foreseen, and perhaps shown to a node,
+        is what the state becomes.
+
+        Args:
+            name: The channel.
+            values: The writes of the base superstep, in LangGraph's order.
+
+        Returns:
+            The channel, and whether the writes changed it.
+        """
+        at = (name, self.known.base + 1)
+        applied = self._applied.get(at)
+        if applied is None or len(applied[0]) != len(values):
+            return None
+        if not all(one is other for one, other in zip(applied[0], values, strict=True)):
+            return None
+        return self._made[at], applied[1]
 
     def foldable(self, key: str, step: int) -> bool:
         """Whether the known writes to a key may be applied to a copy of its channel.
@@ -76,7 +103,8 @@ class VirtualChannels:
                 channel.consume()
             masks = self.known.masks
             ordered = sorted(writes or (), key=lambda write: write[0].order(masks))
-            channel.update([value for _, value in ordered])
+            values = [value for _, value in ordered]
+            self._applied[name, step] = values, channel.update(values)
         self._made[name, step] = channel
         return channel
 

@@ -164,3 +164,30 @@ def test_batches_run_each_input_once() -> None:
         assert [r["log"] for r in results] == [[name] * 3 for name in names]
         assert journal.calls() == dict.fromkeys(names, 3)
         journal.clear()
+
+
+@both
+@pytest.mark.parametrize("message", [{"role": "ai", "content": "x"}, ("ai", "x"), "x"])
+def test_a_reducer_that_makes_ids(message: Any, mode: Mode) -> None:
+    """``add_messages`` gives new ids; who has read ahead must have read the very same."""
+    journal = Journal()
+    seen: list[Any] = []
+
+    def write(state: Any) -> Any:
+        return {"messages": [message]}
+
+    def read(state: Any) -> Any:
+        journal.begin("read")
+        seen.append(state["messages"][-1].id)
+        journal.end("read")
+
+    graph = StateGraph(MessagesState)
+    graph.add_node("slow", node(mode, "slow", journal, until="end read", key="unused"))
+    graph.add_node("write", write)
+    graph.add_node("read", read)
+    graph.add_edge(START, "slow")
+    graph.add_edge(START, "write")
+    graph.add_edge("write", "read")
+    result = run(wrapped(graph), {"messages": []}, mode)
+    assert journal.calls()["read"] == 1
+    assert [result["messages"][-1].id] == seen

@@ -237,7 +237,7 @@ def unwrapped(graph: Pregel[Any, Any, Any, Any]) -> Pregel[Any, Any, Any, Any]:
 def options(
     policy: str,
     effects: Mapping[str, Effects] | None = None,
-    ordered: Collection[str] = (),
+    ordered: Collection[str] | None = (),
     limits: Mapping[str, int] | None = None,
     trace: Trace | None = None,
 ) -> Options:
@@ -245,12 +245,17 @@ def options(
 
     Raises:
         ValueError: ``policy`` is none of the three, or a limit is below 1.
-        TypeError: ``effects`` holds something that is not ``Effects``, ``ordered``
-            is one string, ``limits`` is no mapping to whole numbers, or ``trace``
+        TypeError: ``effects`` is no mapping to ``Effects``, ``ordered`` is no
+            collection of names, ``limits`` is no mapping to whole numbers, or ``trace``
             is no ``Trace``.
     """
     if policy not in POLICIES:
         raise ValueError(f"policy is {policy!r}; it must be one of {', '.join(POLICIES)}")
+    if effects is not None and not isinstance(effects, Mapping):
+        raise TypeError(
+            f"effects is a {type(effects).__name__}; give a mapping of node names to Effects, "
+            'such as {"node": Effects(writes={"key"})}'
+        )
     for name, declared in (effects or {}).items():
         if not isinstance(declared, Effects):
             raise TypeError(
@@ -259,6 +264,11 @@ def options(
             )
     if isinstance(ordered, str):
         raise TypeError(f"ordered is the string {ordered!r}; give a collection of node names")
+    if ordered is not None and not isinstance(ordered, Collection):
+        raise TypeError(
+            f"ordered is a {type(ordered).__name__}; give a collection of node names, "
+            'such as {"node"}'
+        )
     if limits is not None and not isinstance(limits, Mapping):
         raise TypeError(
             f"limits is a {type(limits).__name__}; give a mapping of node names to numbers, "
@@ -276,4 +286,4 @@ def options(
             )
     if trace is not None and not isinstance(trace, Trace):
         raise TypeError(f"trace is a {type(trace).__name__}; give a langgraph_alto.Trace")
-    return Options(policy, dict(effects or {}), frozenset(ordered), dict(limits or {}), trace)
+    return Options(policy, dict(effects or {}), frozenset(ordered or ()), dict(limits or {}), trace)

@@ -32,7 +32,7 @@ def wrap(
     *,
     policy: str = ...,
     effects: Mapping[str, Effects] | None = ...,
-    ordered: Collection[str] = ...,
+    ordered: Collection[str] | None = ...,
     limits: Mapping[str, int] | None = ...,
     trace: Trace | None = ...,
 ) -> AltoGraph: ...
@@ -44,7 +44,7 @@ def wrap(
     *,
     policy: str = ...,
     effects: Mapping[str, Effects] | None = ...,
-    ordered: Collection[str] = ...,
+    ordered: Collection[str] | None = ...,
     limits: Mapping[str, int] | None = ...,
     trace: Trace | None = ...,
 ) -> G: ...
@@ -55,7 +55,7 @@ def wrap(
     *,
     policy: str = "proven",
     effects: Mapping[str, Effects] | None = None,
-    ordered: Collection[str] = (),
+    ordered: Collection[str] | None = (),
     limits: Mapping[str, int] | None = None,
     trace: Trace | None = None,
 ) -> Any:
@@ -93,7 +93,7 @@ def wrap(
         TypeError: ``graph`` is nothing that can be wrapped, or an option is of
             the wrong type.
         ValueError: ``policy`` is unknown, a limit is below 1, or a declaration
-            names a node that the graph does not have.
+            names a node or a state key that the graph does not have.
 
     Warns:
         UnsupportedLangGraphWarning: The installed LangGraph is not one that the
@@ -115,7 +115,24 @@ def wrap(
                 f"its nodes are {', '.join(sorted(known))}"
             )
     _warn()
-    return _wrapped(graph, chosen)
+    wrapped = _wrapped(graph, chosen)
+    if _langgraph.unsupported is None and (chosen.effects or chosen.ordered):
+        _check(wrapped)
+    return wrapped
+
+
+def _check(wrapped: Any) -> None:
+    from langgraph_alto.gathering.nodes import GatherNode
+    from langgraph_alto.plan.declarations import check_effects
+
+    masks = wrapped._alto_masks  # it has checked the names of the nodes
+    check_effects(
+        wrapped.alto.effects,
+        masks.stages,
+        wrapped.channels,
+        (masks.stages[join.target].name for join in masks.joins),
+        {name for name, node in wrapped.nodes.items() if isinstance(node.bound, GatherNode)},
+    )
 
 
 def _warn() -> None:

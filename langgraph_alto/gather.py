@@ -80,8 +80,10 @@ def gather(
         The builder.
 
     Raises:
-        ValueError: Declarations contradict each other, or the node is there
-            already. What only the whole graph can tell is raised when it is
+        TypeError: An argument is of the wrong type, or ``function`` cannot be called
+            with one argument.
+        ValueError: ``of`` is empty, declarations contradict each other, or the node
+            is there already. What only the whole graph can tell is raised when it is
             compiled, or wrapped: ``over`` or ``of`` is no node; no packets lead
             from the one to the other, or on ways of different lengths; they lead
             round in a circle, so that the fan-out would never be complete; the
@@ -96,6 +98,18 @@ def gather(
         gather(builder, "summarise", summarise, over="sentences", of="check", key="score")
         ```
     """
+    for option, given in (("name", name), ("over", over)):
+        if not isinstance(given, str):
+            raise TypeError(
+                f"gather {name!r}: {option} is {given!r}, a {type(given).__name__}; "
+                "give the name of one node"
+            )
+    of = _names(name, of)
+    _check_function(name, function)
+    if first is not None and (isinstance(first, bool) or not isinstance(first, int)):
+        raise TypeError(
+            f"gather {name!r}: first is {first!r}; give a whole number of results, at least 1"
+        )
     if first is not None and first < 1:
         raise ValueError(f"gather {name!r}: first is {first}; it must be at least 1")
     if first is not None and as_completed:
@@ -112,11 +126,54 @@ def gather(
     for option in ("defer", "input_schema", "destinations"):
         if option in options:
             raise ValueError(f"gather {name!r} cannot take {option}: its fan-out decides")
-    if of is not None:
-        of = (of,) if isinstance(of, str) else tuple(of)
     from langgraph_alto.gathering import declare
     from langgraph_alto.gathering.nodes import Declaration
 
     declaration = Declaration(name, over, of, key, first, as_completed, errors)
     declare.add(builder, function, declaration, options)
     return builder
+
+
+def _names(name: str, of: object) -> tuple[str, ...] | None:
+    """The nodes whose results are gathered, if declared."""
+    if of is None:
+        return None
+    if isinstance(of, str):
+        return (of,)
+    if not isinstance(of, Collection) or not all(isinstance(node, str) for node in of):
+        raise TypeError(
+            f"gather {name!r}: of is {of!r}; give the name of a node, or a collection of names"
+        )
+    if not of:
+        raise ValueError(
+            f"gather {name!r}: of is empty, so there is nothing to gather; name the nodes whose "
+            "results are wanted, or leave it out for those that the fan-out sends packets to"
+        )
+    return tuple(of)
+
+
+def _check_function(name: str, function: object) -> None:
+    from langchain_core.runnables import Runnable
+
+    if isinstance(function, Runnable):
+        return
+    if not callable(function):
+        raise TypeError(
+            f"gather {name!r}: function is {function!r}, a {type(function).__name__}; give a "
+            "function of the gathered results"
+        )
+    import inspect
+
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # some builtins do not tell
+        return
+    more = dict.fromkeys({"config", "runtime"} & set(signature.parameters))
+    try:
+        signature.bind(None, **more)
+    except TypeError as error:
+        raise TypeError(
+            f"gather {name!r}: function {getattr(function, '__name__', function)!r} takes "
+            f"{signature}, so it cannot be called with the gathered results alone ({error}); "
+            "give it one positional parameter, and beside it config and runtime at most"
+        ) from None

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
+from langchain_core.runnables import RunnableLambda
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command, Send
 
@@ -118,6 +120,65 @@ def test_two_error_scopes_for_one_site() -> None:
 def test_contradictions_are_refused_at_once(declared: dict[str, Any], match: str) -> None:
     with pytest.raises(ValueError, match=match):
         gather(graph({"a": ("b",), "b": ()}), "reduce", nothing, **{"over": "a", **declared})
+
+
+class Counts:
+    def __call__(self, found: Any, *, runtime: Any) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("declared", "match"),
+    [
+        ({"of": []}, "gather 'reduce': of is empty, so there is nothing to gather"),
+        ({"of": ()}, "gather 'reduce': of is empty"),
+    ],
+)
+def test_nothing_to_gather_is_refused_at_once(declared: dict[str, Any], match: str) -> None:
+    with pytest.raises(ValueError, match=match):
+        gather(graph({"a": ("b",), "b": ()}), "reduce", nothing, **{"over": "a", **declared})
+
+
+@pytest.mark.parametrize(
+    ("declared", "match"),
+    [
+        ({"of": 3}, "of is 3; give the name of a node, or a collection"),
+        ({"of": ["b", 3]}, r"of is \['b', 3\]; give the name"),
+        ({"over": ["a"]}, r"over is \['a'\], a list; give the name of one node"),
+        ({"over": None}, "over is None, a NoneType; give the name of one node"),
+        ({"first": True}, "first is True; give a whole number"),
+        ({"first": 1.0}, "first is 1.0; give a whole number"),
+        ({"first": "2"}, "first is '2'; give a whole number"),
+        ({"function": None}, "function is None, a NoneType; give a function"),
+        ({"function": {"b": 1}}, "function is .*, a dict; give a function"),
+        ({"function": lambda: None}, r"function '<lambda>' takes \(\), so it cannot"),
+        ({"function": lambda a, b: None}, r".* takes \(a, b\), .*missing .* 'b'"),
+        ({"function": lambda *, found: None}, ".*one positional parameter"),
+        ({"function": lambda config: None}, ".*one positional parameter"),
+    ],
+)
+def test_wrong_types_are_refused_at_once(declared: dict[str, Any], match: str) -> None:
+    given = {"over": "a", "function": nothing, **declared}
+    with pytest.raises(TypeError, match=f"gather 'reduce': {match}"):
+        gather(graph({"a": ("b",), "b": ()}), "reduce", **given)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda found: None,
+        lambda *found: None,
+        lambda found, more=1: None,
+        lambda found, config, runtime: None,
+        lambda found, *, config: None,
+        partial(lambda word, found: None, "word"),
+        Counts(),
+        len,
+        RunnableLambda(lambda found: None),
+    ],
+)
+def test_what_can_be_called_with_the_results(function: Any) -> None:
+    builder = graph({"a": ("b",), "b": ()})
+    assert gather(builder, "reduce", function, over="a", of=["b"]) is builder
 
 
 def test_a_state_without_keys() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Integral, Real
 
 from langgraph.constants import START
 
@@ -93,6 +94,7 @@ def predict(
     plan: Plan, times: Mapping[str, float], widths: Mapping[str, int] | None = None
 ) -> Gain:
     """Predict what a plan gains; see :meth:`~langgraph_alto.plan.plan.Plan.gain`."""
+    _check_types(times, widths)
     widths = widths or {}
     given = plan.given
     if given is None:
@@ -119,6 +121,27 @@ def predict(
         verdict="",
     )
     return replace(gain, verdict=_verdict(plan, gain))
+
+
+def _check_types(times: object, widths: object) -> None:
+    if not isinstance(times, Mapping):
+        raise TypeError(
+            f"times is a {type(times).__name__}; give a mapping of node names to seconds, "
+            'such as {"node": 0.5}'
+        )
+    if widths is not None and not isinstance(widths, Mapping):
+        raise TypeError(
+            f"widths is a {type(widths).__name__}; give a mapping of node names to numbers of "
+            'packets, such as {"node": 8}'
+        )
+    for name, time in times.items():
+        if isinstance(time, bool) or not isinstance(time, Real):
+            raise TypeError(f"times[{name!r}] is {time!r}; give seconds, a number")
+    for name, width in (widths or {}).items():
+        if isinstance(width, bool) or not isinstance(width, Integral):
+            raise TypeError(
+                f"widths[{name!r}] is {width!r}; give the number of packets, a whole number"
+            )
 
 
 def _check(masks: Masks, times: Mapping[str, float], widths: Mapping[str, int]) -> None:

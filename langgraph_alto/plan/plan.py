@@ -312,11 +312,22 @@ class Plan:
             widths: Packets that one fan-out sends to a node; default: 4 each.
 
         Raises:
-            ValueError: There is no such pass, or ``times`` or ``widths`` name
-                a node that the graph does not have.
+            TypeError: ``stage`` is no name, or ``times`` or ``widths`` are no
+                mapping to numbers.
+            ValueError: There is no such pass, ``times`` or ``widths`` name a node
+                that the graph does not have or hold a number that is too small,
+                or there are ``widths`` without ``times``.
         """
         from langgraph_alto.plan.explain import explain
 
+        if stage is not None and not isinstance(stage, str):
+            hint = ", or give times=..." if isinstance(stage, Mapping) else ""
+            raise TypeError(f"stage is a {type(stage).__name__}; give the name of a pass{hint}")
+        if widths is not None and times is None:
+            raise ValueError(
+                "widths count only where times are predicted; give times=... too, "
+                'such as times={"node": 0.5}'
+            )
         gain = None if times is None else self.gain(times, widths=widths)
         return explain(self if stage is None else self.after(stage), gain)
 
@@ -328,6 +339,7 @@ class Plan:
             widths: Packets that one fan-out sends to a node; default: 4 each.
 
         Raises:
+            TypeError: ``times`` or ``widths`` are no mapping to numbers.
             ValueError: A time is negative, a width is not positive, or a name
                 is none of the graph's nodes.
         """

@@ -378,3 +378,49 @@ def test_wrong_arguments(times: Any, widths: Any, text: str) -> None:
         plan.gain(times, widths=widths)
     with pytest.raises(ValueError, match=text):
         plan.explain(times=times, widths=widths)
+
+
+@pytest.mark.parametrize(
+    ("times", "widths", "text"),
+    [
+        ([("slow", 1.0)], None, "times is a list; give a mapping of node names to seconds"),
+        (1.0, None, "times is a float; give a mapping"),
+        ({"slow": "1"}, None, r"times\['slow'\] is '1'; give seconds, a number"),
+        ({"slow": None}, None, r"times\['slow'\] is None; give seconds"),
+        ({"slow": True}, None, r"times\['slow'\] is True; give seconds"),
+        ({}, 3, "widths is a int; give a mapping of node names to numbers of packets"),
+        ({}, {"slow": 2.5}, r"widths\['slow'\] is 2.5; give the number of packets, a whole"),
+        ({}, {"slow": True}, r"widths\['slow'\] is True; give the number"),
+    ],
+)
+@pytest.mark.parametrize("policy", ["proven", "off"])
+def test_arguments_of_the_wrong_type(times: Any, widths: Any, text: str, policy: str) -> None:
+    plan = wrap(beside(load), policy=policy).plan
+    with pytest.raises(TypeError, match=text):
+        plan.gain(times, widths=widths)
+    with pytest.raises(TypeError, match=text):
+        plan.explain(times=times, widths=widths)
+
+
+def test_times_in_place_of_a_pass() -> None:
+    """``explain({...})`` says where times go."""
+    given: Any = {"slow": 1.0}
+    plan = wrap(beside(load)).plan
+    with pytest.raises(TypeError, match=r"stage is a dict; .* a pass, or give times=\.\.\."):
+        plan.explain(given)
+    with pytest.raises(TypeError, match=r"stage is a int; give the name of a pass$"):
+        plan.explain(len(given))  # type: ignore[arg-type]
+
+
+def test_widths_without_times() -> None:
+    with pytest.raises(ValueError, match=r"give times=\.\.\. too"):
+        wrap(beside(load)).plan.explain(widths={"slow": 2})
+
+
+def test_whole_numbers_of_other_types() -> None:
+    plan = wrap(fan_out_beside()).plan
+    numpy = pytest.importorskip("numpy")
+    node = plan.stages[0].name
+    assert plan.gain({node: numpy.float32(0.5)}, widths={node: numpy.int64(2)}) == plan.gain(
+        {node: 0.5}, widths={node: 2}
+    )

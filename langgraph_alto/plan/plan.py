@@ -320,9 +320,10 @@ class Plan:
         """
         from langgraph_alto.plan.explain import explain
 
-        if stage is not None and not isinstance(stage, str):
-            hint = ", or give times=..." if isinstance(stage, Mapping) else ""
-            raise TypeError(f"stage is a {type(stage).__name__}; give the name of a pass{hint}")
+        given: object = stage
+        if given is not None and not isinstance(given, str):
+            hint = ", or give times=..." if isinstance(given, Mapping) else ""
+            raise TypeError(f"stage is a {type(given).__name__}; give the name of a pass{hint}")
         if widths is not None and times is None:
             raise ValueError(
                 "widths count only where times are predicted; give times=... too, "

@@ -13,7 +13,7 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from langgraph.graph import END, START, StateGraph
+from langgraph.graph import END, START, MessagesState, StateGraph
 
 from langgraph_alto.engine import making
 from langgraph_alto.engine.ahead import Ahead

@@ -139,7 +139,7 @@ def compile_masks(
         kept: See :class:`Masks`.
     """
     index = {stage.name: position for position, stage in enumerate(stages)}
-    stages = _aliased(stages)
+    stages = _aliased(_shared(stages))
     everything = (1 << len(stages)) - 1
 
     def named(names: Iterable[str] | None) -> int:
@@ -242,6 +242,40 @@ def _routes_late(stage: Stage, safe: frozenset[str]) -> bool:
     given = frozenset[str]().union(*(route.inputs for route in stage.routes))
     own = given if stage.writes is None else given & stage.writes
     return bool(own - safe)
+
+
+def _shared(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+    """Widen what nodes change to all keys that may hold the same objects."""
+    if not any(stage.mutates for stage in stages):
+        return stages
+    groups: dict[str, set[str]] = {}
+
+    def join(keys: Iterable[str]) -> None:
+        together = set(keys)
+        for key in tuple(together):
+            together |= groups.get(key, set())
+        for key in together:
+            groups[key] = together
+
+    for stage in stages:
+        if stage.shares is not None:
+            for pair in stage.shares:
+                join(pair)
+        elif stage.writes is None:
+            return tuple(
+                replace(stage, mutates=None) if stage.mutates else stage for stage in stages
+            )
+        elif stage.writes:
+            join(stage.writes | stage.read_keys)
+
+    def widened(stage: Stage) -> Stage:
+        if not stage.mutates:
+            return stage
+        more = {(key,) for path in stage.mutates for key in groups.get(path[0], {path[0]})}
+        own = {(path[0],) for path in stage.mutates}
+        return replace(stage, mutates=stage.mutates | (more - own))
+
+    return tuple(map(widened, stages))
 
 
 def _aliased(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:

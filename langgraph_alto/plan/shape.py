@@ -160,6 +160,7 @@ def _stage(
         calls_tasks=facts.calls_tasks,
         uses_store=facts.uses_store,
         asks_identity=facts.asks_identity,
+        shares=frozenset() if name == START else facts.shares,
         barrier=_barrier(graph, name, node, facts, ordered or bool(effects and effects.ordered)),
         whole_input=whole,
         exact_id=bool(called) or subgraph,

@@ -66,6 +66,8 @@ class Stage:
         leads_to: Names of nodes it may lead to, ``edges`` included; ``None``: any.
         sends_to: Names of nodes it may send packets to; ``None``: any.
         packets: Names of nodes that its commands lead to by packets only.
+        shares: Pairs of state keys that may hold a common object after it;
+            ``None``: any of those that it reads and writes.
         together: Sets of nodes that its commands may lead to at once, as far as that
             is known.
         routes: Its conditional edges.
@@ -92,6 +94,7 @@ class Stage:
     leads_to: frozenset[str] | None = frozenset()
     sends_to: frozenset[str] | None = frozenset()
     packets: frozenset[str] = frozenset()
+    shares: frozenset[tuple[str, str]] | None = frozenset()
     together: frozenset[frozenset[str]] = frozenset()
     routes: tuple[Route, ...] = ()
     interrupts: bool = False

@@ -10,6 +10,7 @@ node after ``quick`` waits for the end of ``slow`` or never begins:
 from __future__ import annotations
 
 import operator
+import time
 from typing import Annotated, Any, TypedDict
 
 import pytest
@@ -527,3 +528,38 @@ def test_nodes_that_call_a_task(mode: Mode) -> None:
     assert "8" in run(wrapped(graph), {"log": []}, mode)["log"]
     assert waited(journal)
     assert journal.calls()["early"] == 1
+
+
+@both
+def test_a_change_in_place_under_another_key(mode: Mode) -> None:
+    """Two keys hold the same objects, since a node has stored them under both."""
+
+    class Shared(TypedDict, total=False):
+        documents: list[dict[str, int]]
+        by_id: dict[int, dict[str, int]]
+        log: Annotated[list[Any], operator.add]
+
+    def load(state: Shared) -> Any:
+        documents = [{"id": 1, "n": 0}]
+        return {"documents": documents, "by_id": {d["id"]: d for d in documents}}
+
+    def enrich(state: Shared) -> Any:
+        time.sleep(0.05)
+        for document in state["documents"]:
+            document["n"] += 1
+        return {"log": ["enriched"]}
+
+    def quick(state: Shared) -> Any:
+        return {"log": ["quick"]}
+
+    def look(state: Shared) -> Any:
+        return {"log": [state["by_id"][1]["n"]]}
+
+    graph = StateGraph(Shared)
+    for body in (load, enrich, quick, look):
+        graph.add_node(body.__name__, body)
+    graph.add_edge(START, "load")
+    graph.add_edge("load", "enrich")
+    graph.add_edge("load", "quick")
+    graph.add_edge("quick", "look")
+    assert run(wrapped(graph), {"log": []}, mode)["log"] == ["enriched", "quick", 1]

@@ -46,7 +46,7 @@ def infer(
 
     Args:
         graph: A ``StateGraph``, a compiled or a wrapped graph. It is left as it is.
-        inputs: A list of inputs, or one. The more different, the better.
+        inputs: A list of inputs, an iterator over them, or one. The more different, the better.
         config: Config of every run. A checkpointer is replaced by one in memory,
             and its thread id by a new one.
         mode: Through async or through sync methods.
@@ -58,8 +58,9 @@ def infer(
         to trust it, and the nodes that cannot be judged.
 
     Raises:
-        TypeError: ``graph`` is no state graph.
-        ValueError: ``mode`` is unknown.
+        TypeError: ``graph`` is no state graph, or ``timeout`` no number.
+        ValueError: ``mode`` is unknown, there are no inputs, or ``timeout`` is not
+            positive.
         RuntimeError: The installed LangGraph is not one that is known.
 
     Example:
@@ -83,7 +84,13 @@ async def ainfer(
     resume: Sequence[Any] = (),
     timeout: float = 60.0,
 ) -> Inferred:
-    """Like `infer` with ``mode="async"``, on the running event loop."""
+    """Like `infer` with ``mode="async"``, on the running event loop.
+
+    Raises:
+        TypeError: As for `infer`.
+        ValueError: As for `infer`.
+        RuntimeError: As for `infer`.
+    """
     from langgraph_alto.learned import runs
 
     return await runs.ainfer(graph, inputs, config, resume, timeout)

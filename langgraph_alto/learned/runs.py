@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import copy
 import random
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -19,6 +16,12 @@ from langgraph_alto.graph import unwrapped
 from langgraph_alto.learned.conclude import conclude
 from langgraph_alto.learned.inferred import Inferred
 from langgraph_alto.learned.watch import Log, watched
+from langgraph_alto.testing.arguments import (
+    check_timeout,
+    fresh,
+    inputs_of,
+    outside_loop,
+)
 from langgraph_alto.testing.drive import Job, arun, run
 from langgraph_alto.testing.instrument import Recorder, delay_function
 from langgraph_alto.testing.trace import Trace
@@ -55,7 +58,13 @@ class Session:
         resume: Sequence[Any],
         timeout: float,
     ) -> Session:
-        """Check the arguments and copy the graph."""
+        """Check the arguments and copy the graph.
+
+        Raises:
+            TypeError: ``graph`` is no state graph, or ``timeout`` no number.
+            ValueError: There are no inputs, or ``timeout`` is not positive.
+            RuntimeError: The installed LangGraph is not one that is known.
+        """
         if isinstance(graph, StateGraph):
             graph = graph.compile()
         if not isinstance(graph, Pregel) or not isinstance(
@@ -67,6 +76,8 @@ class Session:
             )
         if _langgraph.unsupported is not None:
             raise RuntimeError(f"{_langgraph.unsupported}; effects cannot be inferred")
+        given = inputs_of(inputs)
+        check_timeout(timeout)
         graph = unwrapped(graph)
         log = Log()
         # Never the user's own saver: these runs are not to be remembered.
@@ -74,7 +85,6 @@ class Session:
         if graph.checkpointer or resume:
             saver = InMemorySaver(serde=getattr(graph.checkpointer, "serde", None))
         twin = watched(graph.copy({"checkpointer": saver}), log)
-        given = tuple(inputs) if isinstance(inputs, list | tuple) else (inputs,)
         return cls(graph, twin, log, given, config or {}, tuple(resume), timeout)
 
     def run(self) -> list[Trace]:
@@ -96,7 +106,7 @@ class Session:
             if saves:
                 thread = f"infer-{random.SystemRandom().getrandbits(64):016x}"
                 config["configurable"] = {**config.get("configurable", {}), "thread_id": thread}
-            yield Job(_fresh(given), config, "invoke", self.resume, persists=saves)
+            yield Job(fresh(given), config, "invoke", self.resume, persists=saves)
 
     def result(self, traces: Sequence[Trace]) -> Inferred:
         """Say what was learned."""
@@ -117,7 +127,7 @@ def infer(
     if mode not in ("async", "sync"):
         raise ValueError(f"mode is {mode!r}; it must be 'async' or 'sync'")
     session = Session.make(graph, inputs, config, resume, timeout)
-    return session.result(session.run() if mode == "sync" else _outside_loop(session))
+    return session.result(session.run() if mode == "sync" else outside_loop(session.arun))
 
 
 async def ainfer(
@@ -130,24 +140,3 @@ async def ainfer(
     """See `langgraph_alto.ainfer`."""
     session = Session.make(graph, inputs, config, resume, timeout)
     return session.result(await session.arun())
-
-
-def _outside_loop(session: Session) -> list[Trace]:
-    """Run the async methods, also where an event loop is already running."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(session.arun())
-    found: list[Trace] = []
-    thread = threading.Thread(target=lambda: found.extend(asyncio.run(session.arun())))
-    thread.start()
-    thread.join()
-    return found
-
-
-def _fresh(value: Any) -> Any:
-    """A copy of the input, as nodes may change it; the thing itself if it has none."""
-    try:
-        return copy.deepcopy(value)
-    except Exception:  # noqa: BLE001 - whatever a user's __deepcopy__ raises
-        return value

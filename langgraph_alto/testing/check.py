@@ -9,19 +9,24 @@ superstep is compared, and once by ``invoke``, where the result is.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import copy
 import random
-import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
-from langgraph.graph import StateGraph
 
 from langgraph_alto.plan.effects import Effects
+from langgraph_alto.testing.arguments import (
+    check_arguments,
+    check_mode,
+    compiled,
+    fresh,
+    inputs_of,
+    outside_loop,
+    stream_modes_of,
+)
 from langgraph_alto.testing.canonical import canonical
 from langgraph_alto.testing.compare import compare
 from langgraph_alto.testing.drive import Job, arun, run
@@ -53,7 +58,8 @@ def check(
     *,
     policy: str = "proven",
     effects: Mapping[str, Effects] | None = None,
-    ordered: Collection[str] = (),
+    ordered: Collection[str] | None = (),
+    limits: Mapping[str, int] | None = None,
     delays: Delays | None = None,
     runs: int = 1,
     mode: Mode = "async",
@@ -83,11 +89,12 @@ def check(
 
     Args:
         graph: A ``StateGraph`` or a compiled graph. It is left untouched.
-        inputs: A list of inputs, or one input.
+        inputs: A list of inputs, an iterator over them, or one input.
         policy: Alto's policy. Under ``"speculative"`` the number of node calls
             is not compared.
         effects: Declared effects, as for `wrap`.
         ordered: Nodes never run ahead, as for `wrap`.
+        limits: How many tasks of a node may run at once, as for `wrap`.
         delays: Sleeps injected before node bodies, in seconds, the same in both
             engines: a mapping from node name to seconds (or to several values
             of which each call draws one), a callable
@@ -111,12 +118,18 @@ def check(
     Returns:
         The report. This function raises only for arguments that are wrong.
 
+    Raises:
+        TypeError: An argument is of the wrong type.
+        ValueError: There are no inputs or no runs, or an argument names a mode, a
+            node, a state key or a policy that there is not.
+
     Example:
         ```python
         report = check(graph, [{"topic": "rain"}], delays=("random", 0, 0.01), runs=5)
         assert report.ok, report.text()
         ```
     """
+    check_mode(mode)
     case = _Case.make(
         graph,
         inputs,
@@ -127,9 +140,9 @@ def check(
         checkpointer=checkpointer,
         resume=resume,
         seed=seed,
-        wrapped=wrapped or _wrapper(policy, effects, ordered),
+        wrapped=wrapped or _wrapper(policy, effects, ordered, limits),
         reset=reset,
-        stream_modes=tuple(stream_modes),
+        stream_modes=stream_modes,
         durability=durability,
         timeout=timeout,
     )
@@ -137,7 +150,7 @@ def check(
     if mode in ("sync", "both"):
         comparisons += case.check()
     if mode in ("async", "both"):
-        comparisons += _outside_loop(case)
+        comparisons += outside_loop(case.acheck)
     return case.report(comparisons)
 
 
@@ -147,7 +160,8 @@ async def acheck(
     *,
     policy: str = "proven",
     effects: Mapping[str, Effects] | None = None,
-    ordered: Collection[str] = (),
+    ordered: Collection[str] | None = (),
+    limits: Mapping[str, int] | None = None,
     delays: Delays | None = None,
     runs: int = 1,
     config: Mapping[str, Any] | None = None,
@@ -160,7 +174,12 @@ async def acheck(
     durability: str | None = None,
     timeout: float = 60.0,
 ) -> Report:
-    """Like `check` with ``mode="async"``, on the running event loop."""
+    """Like `check` with ``mode="async"``, on the running event loop.
+
+    Raises:
+        TypeError: As for `check`.
+        ValueError: As for `check`.
+    """
     case = _Case.make(
         graph,
         inputs,
@@ -171,9 +190,9 @@ async def acheck(
         checkpointer=checkpointer,
         resume=resume,
         seed=seed,
-        wrapped=wrapped or _wrapper(policy, effects, ordered),
+        wrapped=wrapped or _wrapper(policy, effects, ordered, limits),
         reset=reset,
-        stream_modes=tuple(stream_modes),
+        stream_modes=stream_modes,
         durability=durability,
         timeout=timeout,
     )
@@ -181,24 +200,14 @@ async def acheck(
 
 
 def _wrapper(
-    policy: str, effects: Mapping[str, Effects] | None, ordered: Collection[str]
+    policy: str,
+    effects: Mapping[str, Effects] | None,
+    ordered: Collection[str] | None,
+    limits: Mapping[str, int] | None,
 ) -> Wrapped:
     from langgraph_alto.wrap import wrap
 
-    return lambda graph: wrap(graph, policy=policy, effects=effects, ordered=ordered)
-
-
-def _outside_loop(case: _Case) -> list[Comparison]:
-    """Run the async half, also where an event loop is already running."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return asyncio.run(case.acheck())
-    found: list[Comparison] = []
-    thread = threading.Thread(target=lambda: found.extend(asyncio.run(case.acheck())))
-    thread.start()
-    thread.join()
-    return found
+    return lambda graph: wrap(graph, policy=policy, effects=effects, ordered=ordered, limits=limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,13 +248,16 @@ class _Case:
         config: Mapping[str, Any] | None,
         seed: int | None,
         reset: Callable[[], object] | None,
+        stream_modes: Sequence[str],
         **rest: Any,
     ) -> _Case:
-        compiled = graph.compile() if isinstance(graph, StateGraph) else graph
+        graph = compiled(graph)
+        check_arguments(graph, **rest)
         return cls(
-            compiled=compiled,
-            inputs=tuple(inputs) if isinstance(inputs, list | tuple) else (inputs,),
+            compiled=graph,
+            inputs=inputs_of(inputs),
             config=config or {},
+            stream_modes=stream_modes_of(stream_modes),
             seed=random.SystemRandom().randrange(2**31) if seed is None else seed,
             reset=reset or (lambda: None),
             notes=[],
@@ -286,12 +298,12 @@ class _Case:
 
     def _run(self, engine: _Engine, job: Job, delay: DelayFunction) -> Trace:
         self.reset()
-        job = replace(job, input=_fresh(job.input))
+        job = replace(job, input=fresh(job.input))
         return run(engine.graph, job, engine.recorder, delay, self.timeout)
 
     async def _arun(self, engine: _Engine, job: Job, delay: DelayFunction) -> Trace:
         self.reset()
-        job = replace(job, input=_fresh(job.input))
+        job = replace(job, input=fresh(job.input))
         return await arun(engine.graph, job, engine.recorder, delay, self.timeout)
 
     def _saver(self) -> Any:
@@ -370,14 +382,6 @@ def _again(job: Job) -> Job:
     if "thread_id" in configurable:
         configurable["thread_id"] += "-again"
     return replace(job, config={**job.config, "configurable": configurable})
-
-
-def _fresh(value: Any) -> Any:
-    """A copy of the input, as nodes may mutate it; the thing itself if it has none."""
-    try:
-        return copy.deepcopy(value)
-    except Exception:  # noqa: BLE001 - whatever a user's __deepcopy__ raises
-        return value
 
 
 def _entered(stack: contextlib.ExitStack, saver: Any) -> Any:

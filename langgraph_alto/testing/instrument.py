@@ -197,6 +197,26 @@ def instrumented(graph: Any, recorder: Recorder, prefix: str = "") -> Any:
     return graph.copy(update)
 
 
+def node_names(graph: Any, prefix: str = "") -> set[str]:
+    """The names by which the nodes of a graph, and of graphs in it, may be delayed.
+
+    Args:
+        graph: A compiled graph.
+        prefix: Put before the names, for subgraphs.
+    """
+    names: set[str] = set()
+    for name, node in graph.nodes.items():
+        if name == START:
+            continue
+        names.add(prefix + name)
+        bound = node.bound
+        while isinstance(bound, RunnableSequence | Tracked):
+            bound = bound.first if isinstance(bound, RunnableSequence) else bound.inner
+        if isinstance(bound, Pregel):
+            names |= node_names(bound, f"{prefix}{name}/")
+    return names
+
+
 def _with_runnables(builder: Any, replaced: Mapping[int, Any]) -> Any:
     """The builder of the copy: it names the runnables that the copy runs."""
     twin = copy.copy(builder)

@@ -115,7 +115,8 @@ class Report:
         runs = len(self.comparisons)
         head = f"policy {self.policy}, seed {self.seed}, {runs} pair(s) of runs"
         if not bad:
-            return "\n".join([f"no difference: {head}", *self.notes])
+            ended = self._ended()
+            return "\n".join([f"no difference: {head}", *([ended] if ended else []), *self.notes])
         lines = [f"{len(self.differences)} difference(s) in {len(bad)} pair(s): {head}"]
         lines += [*self.notes, *([context] if context else [])]
         for comparison in bad:
@@ -123,6 +124,16 @@ class Report:
             lines += [str(d) for d in comparison.differences]
             lines += _side_by_side(comparison)
         return "\n".join(lines)
+
+    def _ended(self) -> str | None:
+        """That no run came to its end, which is alike but hardly what was to be checked."""
+        traces = [trace for each in self.comparisons for trace in (each.plain, each.alto)]
+        failures = [str(trace.failure) for trace in traces if trace.failure is not None]
+        if not failures or len(failures) < len(traces):
+            return None
+        if len(set(failures)) == 1:
+            return f"all {len(traces)} runs ended with {failures[0]}"
+        return f"all {len(traces)} runs ended with an exception, the first with {failures[0]}"
 
     def raise_for_difference(self, *, context: str = "") -> None:
         """Raise if the engines differed.

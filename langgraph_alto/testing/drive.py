@@ -110,7 +110,7 @@ def script(job: Job) -> Script:
     for _ in range(MAX_SEGMENTS):
         builder = SegmentBuilder()
         if job.how == "stream":
-            modes = [*MODES, *job.modes]
+            modes = list(dict.fromkeys([*MODES, *job.modes]))
             kwargs = {"stream_mode": modes, "subgraphs": job.subgraphs, **options}
             value, error = yield Ask("stream", (given, job.config), kwargs, builder)
         else:

@@ -23,6 +23,9 @@ HUNG = "hang"
 """Type of the `Failure` of a run that was given up."""
 
 MODES = ("values", "updates", "debug")
+_OF_THE_RUN = frozenset({"thread_id", "checkpoint_id", "run_id"})
+"""What a message's metadata hold that differs from run to run of one graph."""
+
 _TASK_NOTE = re.compile(r"During task with name '(.*?)' and id")
 
 
@@ -170,7 +173,7 @@ class SegmentBuilder:
         elif mode == "updates":
             steps[-1].updates.append(result_text(data))
         else:
-            steps[-1].updates.append(f"{mode}: {canonical(data)}")
+            steps[-1].updates.append(f"{mode}: {_event_text(mode, data)}")
 
     @staticmethod
     def _debug(steps: list[_Open], data: Mapping[str, Any]) -> None:
@@ -178,22 +181,11 @@ class SegmentBuilder:
         if data["type"] == "task":
             if data["step"] != steps[-1].step:
                 steps.append(_Open(data["step"]))
-            triggers = ", ".join(sorted(payload["triggers"]))
-            task = f"{payload['name']}({canonical(payload['input'])}) by {triggers}"
-            steps[-1].tasks.append(task)
+            steps[-1].tasks.append(_task_text(payload))
         elif data["type"] == "task_result":
-            error = payload["error"]
-            result = canonical(payload["result"])
-            shown = f"{result}" if error is None else f"failed: {without_ids(str(error))}"
-            interrupts = sorted(canonical(i["value"]) for i in payload["interrupts"])
-            paused = f" interrupted: {interrupts}" if interrupts else ""
-            steps[-1].updates.append(f"result of {payload['name']}: {shown}{paused}")
+            steps[-1].updates.append(_task_result_text(payload))
         elif data["type"] == "checkpoint":
-            metadata = payload["metadata"]
-            steps[-1].checkpoints.append(
-                f"{metadata['source']} {metadata['step']} next={payload['next']} "
-                f"values={canonical(payload['values'])}"
-            )
+            steps[-1].checkpoints.append(_checkpoint_text(payload))
 
     def close(
         self,
@@ -243,6 +235,59 @@ class _Open:
             tuple(self.checkpoints),
             () if cut else tuple(sorted(self.interrupts)),
         )
+
+
+def _event_text(mode: str, data: Any) -> str:
+    """An event of a further stream mode without ids, thread and timestamps."""
+    if mode == "tasks":
+        return _task_text(data) if "input" in data else _task_result_text(data)
+    if mode == "checkpoints":
+        tasks = ", ".join(_pending_text(task) for task in data["tasks"])
+        return f"{_checkpoint_text(data)} tasks=[{tasks}]"
+    if mode == "messages":
+        message, metadata = data
+        known = {key: value for key, value in metadata.items() if key not in _OF_THE_RUN}
+        return f"{canonical(message)} {without_ids(canonical(known))}"
+    return canonical(data)
+
+
+def _task_text(payload: Mapping[str, Any]) -> str:
+    triggers = ", ".join(sorted(payload["triggers"]))
+    return f"{payload['name']}({canonical(payload['input'])}) by {triggers}"
+
+
+def _task_result_text(payload: Mapping[str, Any]) -> str:
+    error = payload["error"]
+    result = canonical(payload["result"])
+    shown = f"{result}" if error is None else f"failed: {without_ids(str(error))}"
+    interrupts = sorted(canonical(i["value"]) for i in payload["interrupts"])
+    paused = f" interrupted: {interrupts}" if interrupts else ""
+    return f"result of {payload['name']}: {shown}{paused}"
+
+
+def _checkpoint_text(payload: Mapping[str, Any]) -> str:
+    metadata = payload["metadata"]
+    return (
+        f"{metadata['source']} {metadata['step']} next={payload['next']} "
+        f"values={canonical(payload['values'])}"
+    )
+
+
+def _pending_text(task: Mapping[str, Any]) -> str:
+    """A task of a checkpoint; of the state of a subgraph, only that there is one."""
+    interrupts = sorted(canonical(_value_of(i)) for i in task.get("interrupts", ()))
+    told = [f"interrupts={interrupts}"] if interrupts else []
+    if task.get("error") is not None:
+        told.append(f"failed: {without_ids(str(task['error']))}")
+    if "result" in task:
+        told.append(f"result={canonical(task['result'])}")
+    if task.get("state") is not None:
+        told.append("of a subgraph")
+    return f"{task['name']}({', '.join(told)})"
+
+
+def _value_of(interrupt: Any) -> Any:
+    return interrupt["value"] if isinstance(interrupt, Mapping) else interrupt.value
 
 
 def result_text(value: Any) -> str:

@@ -59,13 +59,21 @@ class LiveFeed(Feed):
         if not self._known(place) and isinstance(ahead, ThreadAhead) and run is not None:
             with ahead.pool.blocked(run.made.name), self._news:
                 self._news.wait_for(lambda: self._known(place))
+        if not self._known(place):
+            # On an event loop nobody can wait here, and what is there is not all.
+            raise Misprediction(self.early.name, "went through its results without await")
         return self._has(place)
 
     async def ahas(self, place: int) -> bool:
         ahead, run = self.early.ahead, self.run
         while not self._known(place) and isinstance(ahead, TaskAhead) and run is not None:
+            if self._waiter is not None:
+                raise Misprediction(self.early.name, "went through its results twice at a time")
             self._waiter = asyncio.get_running_loop().create_future()
-            await ahead.stand_aside(run, self._waiter)
+            try:
+                await ahead.stand_aside(run, self._waiter)
+            finally:
+                self._waiter = None
         return self._has(place)
 
     def _has(self, place: int) -> bool:

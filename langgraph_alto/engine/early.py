@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.runnables.config import var_child_runnable_config
-from langgraph.constants import START
 
 from langgraph_alto._langgraph import PULL, prepare_single_task
 from langgraph_alto.ancestry import Ancestry
@@ -30,11 +29,10 @@ from langgraph_alto.engine.threads import ThreadAhead
 from langgraph_alto.gathering.log import Entry, place_of, root_of
 from langgraph_alto.gathering.nodes import Book, GatherNode, NotMade, Parent, site_of
 from langgraph_alto.ledger import Kind, Place, Walk
-from langgraph_alto.plan.bits import bits
+from langgraph_alto.plan.gathers import may_be_early
 
 if TYPE_CHECKING:
     from langgraph_alto.engine.ahead import Ahead
-    from langgraph_alto.plan.masks import Masks
 
 
 @dataclass(eq=False)
@@ -365,30 +363,11 @@ def _may_be_early(ahead: Ahead, node: GatherNode) -> bool:
     """Whether calls of a gather may begin before its superstep in this run."""
     masks, loop = ahead.masks, ahead.loop
     place = masks.index[node.declaration.name]
-    if not ahead.predictor.allowed >> place & 1 or masks.stages[place].uses_store:
-        return False
     if loop.interrupt_before or loop.interrupt_after:
         return False
     if isinstance(ahead, ThreadAhead) and node.asynchronous:
         return False
-    # What comes before it may stop the run, and go on with other writes.
-    return not _before(masks, place) & masks.interrupts
-
-
-def _before(masks: Masks, gather: int) -> int:
-    """The nodes that may run before a gather has: that do not need it."""
-    found, stack = 0, [masks.index[START]] if START in masks.index else []
-    starts = [(join.sources, join.target) for join in masks.joins]
-    while stack:
-        node = stack.pop()
-        following = masks.successors[node]
-        for sources, target in starts:
-            if sources >> node & 1:
-                following |= 1 << target
-        for after in bits(following & ~found & ~(1 << gather)):
-            found |= 1 << after
-            stack.append(after)
-    return found
+    return may_be_early(masks, place, ahead.predictor.allowed)
 
 
 def _renamer(old: Any, new: Any) -> Any:

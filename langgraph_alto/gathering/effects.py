@@ -33,7 +33,14 @@ def with_account(runnable: Any, facts: Facts) -> Facts:
     """
     if isinstance(runnable, GatherNode):
         log = runnable.declaration.log
-        return replace(facts, reads=frozenset({(log,)}), writes=_added(facts.writes, {log}))
+        # What its function reads is what it is given; of the state it sees nothing.
+        return replace(
+            facts,
+            reads=frozenset({(log,)}),
+            writes=_added(facts.writes, {log}),
+            doubts=tuple(doubt for doubt in facts.doubts if doubt.fact != "reads"),
+            least_reads=frozenset({log}),
+        )
     if isinstance(runnable, Tracked):
         logs = {role.log for role in runnable.scope.roles}
         return replace(

@@ -20,6 +20,7 @@ from langgraph_alto.gather import Errors
 from langgraph_alto.gathering.log import Entry, enter, place_of
 from langgraph_alto.gathering.results import Arriving, Failure, Feed, Gathered
 from langgraph_alto.ledger import Kind, Ledger, Place
+from langgraph_alto.plan.words import ACCOUNT
 
 EARLY = "__alto_early_calls"
 """Where the engine leaves, in the task's config, the calls that it has begun early."""
@@ -50,7 +51,7 @@ class Declaration:
     @property
     def log(self) -> str:
         """The gather's channel."""
-        return f"__gather_{self.name}"
+        return ACCOUNT + self.name
 
 
 @dataclass(frozen=True, slots=True)

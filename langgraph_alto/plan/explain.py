@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from langgraph.constants import START
 
 from langgraph_alto.plan.gain import Gain
+from langgraph_alto.plan.gathers import once_per
 from langgraph_alto.plan.plan import Barrier, Dependency, Edge, Fact, Plan, PlannedStage
 from langgraph_alto.plan.words import because, duration, listed, padded, shown, width
 
@@ -67,7 +68,8 @@ def _steps(plan: Plan) -> Iterator[str]:
 
 def _starts(plan: Plan, stage: PlannedStage) -> str:
     """What a node waits for: its edges, its data, and the barriers that stay."""
-    parts = [trigger(plan.edges, stage.name)]
+    gather = next((gather for gather in plan.gathers if gather.node == stage.name), None)
+    parts = [trigger(plan.edges, stage.name) if gather is None else once_per(gather)]
     waits = [wait for wait in plan.dependencies if wait.node == stage.name]
     for router, owner in ((False, ""), (True, "its router: ")):
         found = [wait for wait in waits if wait.router is router]
@@ -167,7 +169,13 @@ def _scopes(plan: Plan) -> Iterator[str]:
             f"  {shown(reduce.node)} runs once on what comes of {listed(reduce.of)}{keys}: "
             f"scope {' and '.join(map(shown, reduce.scopes))} ends"
         )
+    for gather in plan.gathers:
+        yield (
+            f"  {shown(gather.node)} runs {once_per(gather)}: "
+            f"scope {' and '.join(map(shown, gather.scopes))} ends"
+        )
     met = {name for reduce in plan.reduces for name in reduce.of}
+    met |= {name for gather in plan.gathers for name in gather.of}
     met |= {out.scope for out in plan.fanouts}
     for out in plan.fanouts:
         if open_ended := [name for name in out.targets if name not in met]:

@@ -8,16 +8,14 @@ from numbers import Integral, Real
 
 from langgraph.constants import START
 
+from langgraph_alto.plan.durations import Durations, durations
 from langgraph_alto.plan.effects import Effects
 from langgraph_alto.plan.makespan import Makespan, in_supersteps, run_ahead
 from langgraph_alto.plan.masks import Masks
-from langgraph_alto.plan.passage import WIDTH, Passage, passages
+from langgraph_alto.plan.passage import Passage, passages
 from langgraph_alto.plan.plan import Barrier, Given, Plan
+from langgraph_alto.plan.verdict import WORTH, assumptions, verdict
 from langgraph_alto.plan.waits import ordered_by
-from langgraph_alto.plan.words import duration, listed, shown
-
-WORTH = 0.02
-"""The least gain worth the name, as a share of LangGraph's time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +57,12 @@ class Gain:
         courses: The passages looked at.
         lifts: What each suggested declaration would gain, most first.
         lifted: A run with all of them together.
+        streamed: A run under the plan where the state is seen between supersteps,
+            by ``stream`` or a checkpointer: then nodes that change their input in
+            place run in their own supersteps.
+        uneven: The times before and after if the packets of a node took from half
+            to one and a half times as long, where equal times hide a gain; ``None``
+            where they hide none, or if ``before`` and ``after`` are those.
         assumptions: What was taken for granted, in words.
         verdict: What it comes to, in words.
     """
@@ -71,6 +75,8 @@ class Gain:
     lifted: float
     assumptions: tuple[str, ...]
     verdict: str
+    streamed: float = 0.0
+    uneven: tuple[float, float] | None = None
 
     @property
     def share(self) -> float:
@@ -103,24 +109,65 @@ def predict(
     _check(masks, times, widths)
     seconds = [float(times.get(stage.name, 0.0)) for stage in masks.stages]
     found = passages(given, masks, widths)
-    courses = []
-    for passage in found:
-        steps = in_supersteps(passage, masks, seconds)
-        ahead = steps if plan.off else run_ahead(passage, given, masks, seconds)
-        courses.append(Course(_steps(passage, masks), steps, ahead))
+    # What gathers gain is that parents need not wait for each other.
+    uneven = bool(given.gathers)
+    timed = _timed(found, given, seconds, uneven=uneven)
+    courses = _courses(plan, given, timed)
+    before = _mean([course.before.seconds for course in courses])
     after = _mean([course.after.seconds for course in courses])
-    lifts, lifted = _lifts(plan, given, found, seconds, after)
+    lifts, lifted = _lifts(plan, given, timed, after)
+    watched = replace(given, watched=True)
     gain = Gain(
-        before=_mean([course.before.seconds for course in courses]),
+        before=before,
         after=after,
-        edges=_played(found, _stops(given), _edges_only(given, masks), seconds),
+        edges=_played(timed, _stops(given), _edges_only(given, masks)),
         courses=tuple(courses),
         lifts=lifts,
         lifted=lifted,
-        assumptions=_assumptions(plan, found, courses, times, widths),
+        assumptions=assumptions(plan, found, courses, times, widths),
         verdict="",
+        streamed=after if plan.off or given.watched else _played(timed, watched, masks),
     )
-    return replace(gain, verdict=_verdict(plan, gain))
+    if not uneven and before and gain.share < WORTH and not plan.off:
+        gain = replace(gain, uneven=_uneven(plan, given, found, seconds))
+    return replace(gain, verdict=verdict(plan, gain))
+
+
+_Timed = Sequence[tuple[Passage, tuple[Durations, ...]]]
+
+
+def _timed(
+    found: Sequence[Passage], given: Given, seconds: Sequence[float], *, uneven: bool
+) -> _Timed:
+    return [
+        (each, durations(each, given.masks, given.gathers, seconds, uneven=uneven))
+        for each in found
+    ]
+
+
+def _courses(plan: Plan, given: Given, timed: _Timed) -> list[Course]:
+    courses = []
+    for passage, drawn in timed:
+        both = []
+        for lasts in drawn:
+            steps = in_supersteps(passage, given.masks, lasts)
+            ahead = steps if plan.off else run_ahead(passage, given, given.masks, lasts)
+            both.append((steps, ahead))
+        both.sort(key=lambda each: each[1].seconds)
+        courses.append(Course(_steps(passage, given.masks), *both[len(both) // 2]))
+    return courses
+
+
+def _uneven(
+    plan: Plan, given: Given, found: Sequence[Passage], seconds: Sequence[float]
+) -> tuple[float, float] | None:
+    """The times where packets differ, if there is something to gain then."""
+    if not any(len(set(step)) < len(step) for each in found for step in _steps(each, given.masks)):
+        return None
+    courses = _courses(plan, given, _timed(found, given, seconds, uneven=True))
+    before = _mean([course.before.seconds for course in courses])
+    after = _mean([course.after.seconds for course in courses])
+    return (before, after) if after < before * (1 - WORTH) else None
 
 
 def _check_types(times: object, widths: object) -> None:
@@ -173,14 +220,16 @@ def _steps(passage: Passage, masks: Masks) -> tuple[tuple[str, ...], ...]:
     )
 
 
-def _played(
-    found: Sequence[Passage], given: Given, masks: Masks, seconds: Sequence[float]
-) -> float:
-    return _mean([run_ahead(passage, given, masks, seconds).seconds for passage in found])
+def _played(timed: _Timed, given: Given, masks: Masks) -> float:
+    middle = []
+    for passage, drawn in timed:
+        ends = sorted(run_ahead(passage, given, masks, lasts).seconds for lasts in drawn)
+        middle.append(ends[len(ends) // 2])
+    return _mean(middle)
 
 
 def _lifts(
-    plan: Plan, given: Given, found: Sequence[Passage], seconds: Sequence[float], after: float
+    plan: Plan, given: Given, timed: _Timed, after: float
 ) -> tuple[tuple[LiftGain, ...], float]:
     """What each declaration would gain alone, and what all of them leave."""
     declared = {
@@ -194,11 +243,11 @@ def _lifts(
     together = dict(given.effects)
     for text, of in declared.items():
         lifted = given.remade({**given.effects, **of})
-        gains.append(LiftGain(text, after - _played(found, given, lifted, seconds)))
+        gains.append(LiftGain(text, after - _played(timed, given, lifted)))
         for name, promised in of.items():
             together[name] = _both(together[name], promised) if name in together else promised
     gains.sort(key=lambda gain: (-gain.seconds, gain.text))
-    return tuple(gains), _played(found, given, given.remade(together), seconds)
+    return tuple(gains), _played(timed, given, given.remade(together))
 
 
 def _both(one: Effects, other: Effects) -> Effects:
@@ -239,71 +288,6 @@ def _edges_only(given: Given, masks: Masks) -> Masks:
         as_is=tuple(frozenset[str]() for _ in masks.stages),
         routes_late=tuple(False for _ in masks.stages),
     )
-
-
-# -- in words -------------------------------------------------------------------
-
-
-def _assumptions(
-    plan: Plan,
-    found: Sequence[Passage],
-    courses: Sequence[Course],
-    times: Mapping[str, float],
-    widths: Mapping[str, int],
-) -> tuple[str, ...]:
-    told = ["only the nodes' own times count, and as many run at once as may"]
-    ran = {name for course in courses for step in course.steps for name in step}
-    untimed = sorted(ran - set(times))
-    if untimed:
-        told.append(f"no time was given for {listed(untimed)}: they count as 0 s")
-    if len(found) > 1:
-        told.append(
-            f"choices are made one at a time: {len(found)} passages, each as likely as the others"
-        )
-    if any(stage.again for stage in plan.stages):
-        told.append("a loop is gone round once")
-    for out in plan.fanouts:
-        sent = " and ".join(f"{widths.get(name, WIDTH)} to {shown(name)}" for name in out.targets)
-        told.append(f"each {shown(out.scope)} sends {sent}")
-    if any(passage.cut for passage in found):
-        told.append("a passage did not come to an end and was cut off")
-    return tuple(told)
-
-
-def _verdict(plan: Plan, gain: Gain) -> str:
-    if not gain.before:
-        return "No node that runs has a time, so there is nothing to compare."
-    share = f"{gain.share * 100:.0f} %"
-    if gain.share >= WORTH:
-        return (
-            f"{duration(gain.before)} in supersteps, {duration(gain.after)} under this plan: "
-            f"{share} less."
-        )
-    what = "This graph gains nothing" if gain.share < WORTH / 20 else f"It gains only {share}"
-    return f"{what}: {_why_not(plan, gain)}."
-
-
-def _why_not(plan: Plan, gain: Gain) -> str:
-    if plan.off:
-        return f"nothing runs ahead, because {plan.off}"
-    if all(len(set(step)) < 2 for course in gain.courses for step in course.steps):
-        if all(len(step) < 2 for course in gain.courses for step in course.steps):
-            return "it is a chain, in which each superstep has one task"
-        return "it is a chain of fan-outs, each of which meets again in the next superstep"
-    if gain.edges > gain.before * (1 - WORTH):
-        return (
-            "the slowest task of each superstep leads to that of the next, "
-            "so its edges alone take as long"
-        )
-    if gain.lifted < gain.before * (1 - WORTH):
-        return (
-            f"the barriers that stay hold it; with all that could be declared it would take "
-            f"{duration(gain.lifted)} instead of {duration(gain.before)}"
-        )
-    if plan.dependencies and not plan.barriers:
-        return f"the data need its waits ({plan.dependencies[0].why})"
-    reasons = [barrier.reason for barrier in plan.barriers] + [d.why for d in plan.dependencies]
-    return reasons[0] if reasons else "what it waits for is at work all the time"
 
 
 __all__ = ["WORTH", "Course", "Gain", "LiftGain", "predict"]

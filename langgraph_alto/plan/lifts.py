@@ -36,7 +36,13 @@ def waits(given: Given) -> tuple[tuple[Dependency, ...], tuple[Barrier, ...]]:
         wait for place in range(len(masks.stages)) for wait in pair_waits(given, masks, when, place)
     ]
     needed = tuple(
-        Dependency(wait.node, wait.earlier, reason.keys, reason.text, wait.how == "router")
+        Dependency(
+            wait.node,
+            wait.earlier,
+            tuple(key for key in reason.keys if key not in given.hidden),
+            reason.text,
+            wait.how == "router",
+        )
         for wait in pairs
         if wait.needed
         for reason in [next(reason for reason in wait.reasons if reason.needed)]
@@ -60,7 +66,11 @@ def _lifted(
     barrier = Barrier(
         wait.node,
         wait.earlier,
-        tuple(dict.fromkeys(key for reason in wait.reasons for key in reason.keys)),
+        tuple(
+            dict.fromkeys(
+                key for reason in wait.reasons for key in reason.keys if key not in given.hidden
+            )
+        ),
         f"{who} waits for every unfinished {shown(wait.earlier)}: "
         + _together([reason.text for reason in wait.reasons]),
         tuple(dict.fromkeys(doubt for reason in wait.reasons for doubt in reason.doubts)),
@@ -140,7 +150,8 @@ def _value(
     if fact == "goto":
         return _goto(given, stage)
     met = _met(other for other in waits if _is_about(other, unknown))
-    keys, inputs = frozenset(given.keys), stage.inputs & frozenset(given.keys)
+    keys = frozenset(given.keys) - given.hidden
+    inputs = stage.inputs & keys
     if _both_vague(wait):
         # Nothing is known of either end: take what the earlier one was seen to
         # write, or what it is named after.

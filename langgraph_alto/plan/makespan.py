@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from langgraph.channels import NamedBarrierValue
@@ -18,6 +18,8 @@ from langgraph.constants import START
 from langgraph_alto._langgraph import TASKS
 from langgraph_alto.engine.predictor import Predictor
 from langgraph_alto.engine.supersteps import Phase, Task
+from langgraph_alto.plan.durations import Call, Durations
+from langgraph_alto.plan.gathers import may_be_early
 from langgraph_alto.plan.masks import Masks
 from langgraph_alto.plan.passage import Job, Passage
 from langgraph_alto.plan.plan import Given
@@ -37,38 +39,73 @@ class Makespan:
     path: tuple[str, ...]
 
 
-def in_supersteps(passage: Passage, masks: Masks, seconds: Sequence[float]) -> Makespan:
+def in_supersteps(passage: Passage, masks: Masks, lasts: Durations) -> Makespan:
     """LangGraph's schedule: every superstep takes as long as its slowest task.
 
     Args:
         passage: The tasks.
         masks: The graph's plan, compiled.
-        seconds: For each node, how long one task of it takes.
+        lasts: How long everything in it takes.
     """
-    slowest = [max(step, key=lambda job: seconds[job.node]).node for step in passage.steps if step]
+    slowest = [max(step, key=lasts.alone) for step in passage.steps if step]
     return Makespan(
-        sum(seconds[node] for node in slowest),
-        tuple(name for node in slowest if (name := masks.stages[node].name) != START),
+        sum(map(lasts.alone, slowest)),
+        tuple(name for job in slowest if (name := masks.stages[job.node].name) != START),
     )
 
 
-def run_ahead(passage: Passage, given: Given, masks: Masks, seconds: Sequence[float]) -> Makespan:
+def run_ahead(passage: Passage, given: Given, masks: Masks, lasts: Durations) -> Makespan:
     """The engine's schedule, without a bound on how many tasks run at once.
 
     Args:
         passage: The tasks.
         given: The graph.
         masks: Its plan, compiled.
-        seconds: For each node, how long one task of it takes.
+        lasts: How long everything in it takes.
     """
-    return _Play(passage, given, masks, seconds).run()
+    return _Play(passage, given, masks, lasts).run()
+
+
+@dataclass(eq=False, slots=True)
+class _Begun:
+    """What is known of one call of a gather.
+
+    Args:
+        call: The call.
+        ended: Those of its tasks that have ended.
+        known: How many of the first ones have.
+        begin: When it began, if it has.
+        whole: When the last of its tasks ended.
+        cause: The task whose end it waited for.
+    """
+
+    call: Call
+    ended: set[Job] = field(default_factory=set)
+    known: int = 0
+    begin: float | None = None
+    whole: float = 0.0
+    cause: Task | None = None
+
+    def heard(self, job: Job, task: Task, now: float) -> None:
+        """One of its tasks has ended."""
+        below, gather = self.call.below, self.call.gather
+        self.ended.add(job)
+        while self.known < len(below) and below[self.known] in self.ended:
+            self.known += 1
+        self.whole = now
+        wanted = 1 if gather.as_completed else gather.first or len(below)
+        if self.begin is None and self.known >= min(wanted, len(below)):
+            self.begin, self.cause = now, task
+
+    def end(self, now: float, seconds: float) -> float:
+        """When it ends, if it begins now unless it has begun."""
+        end = (now if self.begin is None else self.begin) + seconds
+        return max(end, self.whole) if self.call.gather.as_completed else end
 
 
 class _Play:
-    def __init__(
-        self, passage: Passage, given: Given, masks: Masks, seconds: Sequence[float]
-    ) -> None:
-        self.passage, self.masks, self.seconds = passage, masks, seconds
+    def __init__(self, passage: Passage, given: Given, masks: Masks, lasts: Durations) -> None:
+        self.passage, self.masks, self.lasts = passage, masks, lasts
         self.channels: dict[str, Any] = {
             channel: NamedBarrierValue(str, set(of)) for channel, _, of in given.joins
         }
@@ -77,13 +114,14 @@ class _Play:
             for at, stage in enumerate(masks.stages)
             if stage.asks_identity or (stage.exact_id and given.watched)
         )
+        allowed = masks.ahead & ~masks.mutators if given.watched else masks.ahead
         self.predictor = Predictor(
             masks,
             self.channels,
             packets=TASKS,
             stops_before=given.stops_before,
             stops_after=given.stops_after,
-            allowed=masks.ahead & ~masks.mutators if given.watched else masks.ahead,
+            allowed=allowed,
             exact=exact,
         )
         self.pulls: list[dict[int, Job]] = [
@@ -92,6 +130,16 @@ class _Play:
         self.packets = {id(job.packet): job for step in passage.steps for job in step}
         self.running: list[tuple[float, int, int, Task]] = []
         self.causes: dict[Task, Task | None] = {}
+        self.calls: dict[Job, list[_Begun]] = {}
+        self.wanted: dict[Job, list[_Begun]] = {}
+        for job, calls in lasts.made.items():
+            self.calls[job] = [_Begun(call) for call in calls]
+            if given.stops_before or given.stops_after:
+                continue
+            if may_be_early(masks, job.node, allowed):
+                for begun in self.calls[job]:
+                    for below in begun.call.below:
+                        self.wanted.setdefault(below, []).append(begun)
         self.now = 0.0
         self.last: Task | None = None
         self._count = 0
@@ -127,8 +175,19 @@ class _Play:
         self.predictor.started(task)
         self.causes[task] = self.last
         self._count += 1
-        end = self.now + self.seconds[task.node]
+        end = self._end(job, task)
         heapq.heappush(self.running, (end, task.step, self._count, task))
+
+    def _end(self, job: Job, task: Task) -> float:
+        """When a task that begins now will have ended."""
+        calls = self.calls.get(job)
+        if not calls:
+            return self.now + self.lasts.tasks[job]
+        ends = [(begun.end(self.now, self.lasts.calls[begun.call]), begun) for begun in calls]
+        end, last = max(ends, key=lambda each: each[0])
+        if last.cause is not None:
+            self.causes[task] = last.cause
+        return max(end, self.now)
 
     def _job(self, task: Task) -> Job | None:
         if task.packet is not None:
@@ -143,6 +202,8 @@ class _Play:
             self._finished(task)
 
     def _finished(self, task: Task) -> None:
+        for begun in self.wanted.get(task.run, ()):
+            begun.heard(task.run, task, self.now)
         self.predictor.finished(task, task.run.writes)
 
     def _pump(self) -> None:

@@ -10,7 +10,14 @@ from langgraph_alto.plan.plan import Plan, PlannedStage
 from langgraph_alto.plan.words import shown
 
 _SAFE = frozenset(" .,-/+=()?!")
-_ARROWS = {"edge": "-->", "join": "-->", "route": "-.->", "command": "-.->", "send": "==>"}
+_ARROWS = {
+    "edge": "-->",
+    "join": "-->",
+    "route": "-.->",
+    "command": "-.->",
+    "send": "==>",
+    "gather": "-->",
+}
 _WORDS = {"edge": "", "join": "all of them", "route": "if", "command": "if", "send": "packets"}
 
 
@@ -52,13 +59,17 @@ def _alto(plan: Plan) -> Iterator[str]:
     yield '  subgraph alto ["Alto"]'
     yield "    direction LR"
     number = {stage.name: place for place, stage in enumerate(plan.stages)}
+    over = {gather.node: gather.over for gather in plan.gathers}
     for stage in plan.stages:
-        shape = "[[{}]]" if stage.granularity == ("packet",) else "[{}]"
+        several = stage.granularity in (("packet",), ("parent",))
+        shape = "[[{}]]" if several else "[{}]"
         yield f"    a{number[stage.name]}{shape.format(label(stage.name))}"
     for edge in plan.edges:
         if edge.source == START or edge.source not in number or edge.target not in number:
             continue
-        words = _WORDS[edge.kind]
+        words = _WORDS.get(edge.kind) or ""
+        if edge.kind == "gather":
+            words = f"once per {over[edge.target]}"
         text = f"|{label(words)}|" if words else ""
         yield f"    a{number[edge.source]} {_ARROWS[edge.kind]}{text} a{number[edge.target]}"
     drawn: set[tuple[str, str]] = set()

@@ -66,11 +66,13 @@ class Job:
     Args:
         node: Position of its node in the plan.
         packet: The packet it runs on; ``None`` if an edge starts it.
+        sender: The task that sent the packet.
         writes: What it writes, to keys, triggers and as packets.
     """
 
     node: int
     packet: Send | None = None
+    sender: Job | None = None
     writes: list[Write] = field(default_factory=list)
 
 
@@ -183,7 +185,7 @@ class _Walk:
                 job.writes = self._writes(masks.stages[job.node], job.node)
                 for channel, value in job.writes:
                     if channel == TASKS:
-                        packets.append(Job(masks.index[value.node], value))
+                        packets.append(Job(masks.index[value.node], value, job))
                     for node, _ in masks.triggers.get(channel, ()):
                         edges |= self._triggered(channel, node, value)
             steps.append(tuple(here))

@@ -19,6 +19,7 @@ from langgraph.constants import START
 from langgraph.pregel import Pregel
 
 from langgraph_alto.plan.effects import Effects, Path
+from langgraph_alto.plan.gathers import accounts_of, gathers_of
 from langgraph_alto.plan.lifts import waits
 from langgraph_alto.plan.masks import Masks
 from langgraph_alto.plan.order import known_destinations, order
@@ -78,6 +79,8 @@ def make_plan(
         stops_before=_stops(masks, graph.interrupt_before_nodes),
         stops_after=_stops(masks, graph.interrupt_after_nodes),
         remade=partial(masks_of, graph, ordered=ordered),
+        gathers=gathers_of(graph, masks),
+        hidden=accounts_of(graph),
     )
     plan = Plan(policy, off, given=given)
     for step in PASSES:
@@ -136,18 +139,24 @@ def read(plan: Plan) -> Plan:
         plan,
         stages=tuple(stages),
         edges=tuple(sorted(edges, key=lambda e: (e.source, e.target, e.kind, e.together))),
-        keys=given.keys,
+        keys=tuple(key for key in given.keys if key not in given.hidden),
+        gathers=tuple(replace(of, early=of.early and not plan.off) for of in given.gathers),
     )
 
 
 def _granularity(name: str, edges: Collection[Edge]) -> tuple[Granularity, ...]:
     kinds = {edge.kind for edge in edges if edge.target == name}
+    if "gather" in kinds:
+        return ("parent",)
     packet: tuple[Granularity, ...] = ("packet",) if "send" in kinds else ()
     return packet if kinds == {"send"} else ("state", *packet)
 
 
 def _edges(stage: Stage, given: Given) -> set[Edge]:
-    found = {Edge(stage.name, name, "edge") for name in stage.edges}
+    gathers = {gather.node for gather in given.gathers}
+    found = {
+        Edge(stage.name, name, "gather" if name in gathers else "edge") for name in stage.edges
+    }
     reached = set(stage.edges)
     reached |= _joined(stage, given)
     for route in stage.routes:
@@ -184,7 +193,8 @@ def _with_effects(planned: PlannedStage, given: Given) -> PlannedStage:
         doubts = tuple(doubt for doubt in stage.doubts if doubt.fact == name)
         if getattr(told, name) is not None:
             source, doubts = "observation" if told.observed else "declaration", ()
-        return Fact(None if value is None else tuple(sorted(value)), source, doubts)
+        names = None if value is None else tuple(sorted(set(value) - given.hidden))
+        return Fact(names, source, doubts)
 
     all_inputs = stage.reads == roots(stage.inputs)
     reads = fact("reads", dotted(stage.reads), "analysis")
@@ -258,10 +268,17 @@ def scopes(plan: Plan) -> Plan:
         for scope, targets in sorted(opened.items())
         for target in sorted(targets)
     }
+
+    def ended(of: Collection[str]) -> tuple[str, ...]:
+        """The scopes that end where the results of these nodes meet."""
+        return tuple(
+            dict.fromkeys(s for name in sorted(of) for s in reversed(inside.get(name, ())))
+        )
+
     stages = given.masks.stages
     reduces: dict[str, set[str]] = {}
     for edge in plan.edges:
-        if edge.kind != "send" and edge.source in inside:
+        if edge.kind not in ("send", "gather") and edge.source in inside:
             reduces.setdefault(edge.target, set()).add(edge.source)
     return replace(
         plan,
@@ -269,19 +286,18 @@ def scopes(plan: Plan) -> Plan:
         reduces=tuple(
             Reduce(
                 node,
-                scopes=tuple(
-                    dict.fromkeys(s for name in sorted(of) for s in reversed(inside[name]))
-                ),
+                scopes=ended(of),
                 of=tuple(sorted(of)),
                 keys=tuple(
                     sorted(
                         stages[given.masks.index[node]].read_keys
-                        & frozenset().union(*(_written(name, given) for name in of))
+                        & frozenset().union(*(_written(name, given) for name in of)) - given.hidden
                     )
                 ),
             )
             for node, of in sorted(reduces.items())
         ),
+        gathers=tuple(replace(gather, scopes=ended(gather.of)) for gather in plan.gathers),
     )
 
 

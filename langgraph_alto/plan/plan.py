@@ -28,8 +28,8 @@ Source = Literal["schema", "analysis", "declaration", "observation"]
 ``destinations``), from the source of its functions, from ``Effects(...)``, or
 from runs."""
 
-Granularity = Literal["state", "packet"]
-EdgeKind = Literal["edge", "join", "route", "command", "send"]
+Granularity = Literal["state", "packet", "parent"]
+EdgeKind = Literal["edge", "join", "route", "command", "send", "gather"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,8 @@ class PlannedStage:
         mutates: Paths of its input it may change in place.
         leads_to: Nodes it may lead to.
         granularity: What one task of it takes: ``"state"`` when an edge starts
-            it, ``"packet"`` when a ``Send`` does.
+            it, ``"packet"`` when a ``Send`` does, ``"parent"`` when it is a gather,
+            whose function is called once per parent.
         streaming: Whether it may take its input before that is complete.
         ordered: Whether it is declared to run in its own superstep.
         deferred: Whether it waits for everything else.
@@ -96,7 +97,8 @@ class Edge:
         target: Where it leads.
         kind: ``"edge"``: always; ``"join"``: once all of ``together`` have
             ended; ``"route"``: if a router says so; ``"command"``: if the node
-            says so; ``"send"``: once per packet.
+            says so; ``"send"``: once per packet; ``"gather"``: once per parent of
+            the packets.
         together: The sources of a waiting edge, sorted.
     """
 
@@ -138,6 +140,33 @@ class Reduce:
     scopes: tuple[str, ...]
     of: tuple[str, ...]
     keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PerParent:
+    """A gather: its function is called once per parent of a fan-out.
+
+    Args:
+        node: The gather.
+        over: The fan-out site: each of its tasks is a parent.
+        of: The nodes whose results are gathered, sorted.
+        scopes: The scopes that end there, the innermost first.
+        first: How many results are enough; ``None``: all are wanted.
+        as_completed: Whether it is given the results as they come.
+        errors: The error scope of the site; ``None`` where none is declared.
+        early: Whether each call may begin as soon as its own parent is complete,
+            or has as many results as are wanted; otherwise all calls wait for
+            the gather's superstep.
+    """
+
+    node: str
+    over: str
+    of: tuple[str, ...]
+    scopes: tuple[str, ...] = ()
+    first: int | None = None
+    as_completed: bool = False
+    errors: str | None = None
+    early: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +251,8 @@ class Given:
         ordered: Nodes declared ordered by name.
         keys: The state's keys.
         joins: ``(channel, target, sources)`` of all waiting edges.
+        gathers: The graph's gathers.
+        hidden: The keys that hold their accounts, and are no user's.
         watched: Whether a checkpointer sees every superstep.
         stops: Nodes before or after which the graph is set to interrupt.
         remade: Compiles the graph with other declarations.
@@ -236,6 +267,8 @@ class Given:
     stops_before: int
     stops_after: int
     remade: Callable[[Mapping[str, Effects]], Masks]
+    gathers: tuple[PerParent, ...] = ()
+    hidden: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +284,7 @@ class Plan:
         keys: The state's keys, sorted.
         fanouts: Where packets are sent.
         reduces: Where their results meet.
+        gathers: Where they are reduced per parent.
         dependencies: Waits that the data need.
         barriers: Waits that stay for another reason.
         streams: Where the plan streams.
@@ -270,6 +304,7 @@ class Plan:
     keys: tuple[str, ...] = ()
     fanouts: tuple[FanOut, ...] = ()
     reduces: tuple[Reduce, ...] = ()
+    gathers: tuple[PerParent, ...] = ()
     dependencies: tuple[Dependency, ...] = ()
     barriers: tuple[Barrier, ...] = ()
     streams: tuple[Point, ...] = ()
@@ -350,7 +385,7 @@ class Plan:
 
     def to_json(self) -> dict[str, Any]:
         """The plan as plain values, for ``json.dumps``; ``format`` counts changes of shape."""
-        return {"format": 1, **plain(self)}
+        return {"format": 2, **plain(self)}
 
     def draw_mermaid(self) -> str:
         """LangGraph's steps and this plan as a Mermaid flowchart."""

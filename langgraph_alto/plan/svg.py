@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from langgraph.constants import START
 
 from langgraph_alto.plan.explain import remedy
+from langgraph_alto.plan.gathers import once_per
 from langgraph_alto.plan.plan import Edge, Plan
 from langgraph_alto.plan.words import shown, width
 
@@ -132,6 +133,8 @@ def _dashes(edge: Edge) -> str:
 def _notes(plan: Plan) -> Iterator[tuple[str, str]]:
     if plan.off:
         yield from _wrapped(f"Nothing runs ahead: {plan.off}", _BARRIER)
+    for gather in plan.gathers:
+        yield from _wrapped(f"{shown(gather.node)} runs {once_per(gather)}", "#1f5fa8")
     if plan.dependencies:
         yield "green, dotted: waits that the data need", _DATA
     for number, barrier in enumerate(plan.barriers, 1):

@@ -21,7 +21,7 @@ from langgraph_alto.plan.masks import Masks
 from langgraph_alto.plan.order import Order, order
 from langgraph_alto.plan.plan import Given
 from langgraph_alto.plan.stages import Stage, overlap, roots
-from langgraph_alto.plan.words import because, dotted, listed, shown
+from langgraph_alto.plan.words import ACCOUNT, because, dotted, listed, shown
 
 How = Literal["edge", "packet", "router"]
 """What waits: a task that an edge starts, one on a packet, or a node's routers."""
@@ -307,6 +307,11 @@ def told_why(doubts: tuple[Doubt, ...]) -> str:
 
 def key_list(keys: tuple[str, ...]) -> str:
     """Keys in a sentence, the first few of them."""
-    few = [repr(shown(key)) for key in keys[:4]]
+    few = [
+        f"what {shown(key.removeprefix(ACCOUNT))} gathers"
+        if key.startswith(ACCOUNT)
+        else repr(shown(key))
+        for key in keys[:4]
+    ]
     more = len(keys) - len(few)
     return listed([*few, f"{more} more"] if more else few)

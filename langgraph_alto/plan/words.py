@@ -15,6 +15,9 @@ from langgraph_alto.plan.effects import Doubt, Effects, Path
 ADVICE = "; declare Effects("
 """Analysis ends its doubts with advice; a plan has its own, which is exact."""
 
+ACCOUNT = "__gather_"
+"""What the key of a gather's account begins with, before its name; it is no user's."""
+
 
 def shown(name: str) -> str:
     """A name on one line: what cannot be printed is written as an escape."""

@@ -44,7 +44,7 @@ def test_copies_have_their_own_plan() -> None:
 def test_json() -> None:
     plan = wrap(vague_writes()).plan
     found = json.loads(json.dumps(plan.to_json()))
-    assert found["format"] == 1
+    assert found["format"] == 2
     assert found["policy"] == "proven"
     assert [stage["name"] for stage in found["stages"]] == ["first", "slow", "then"]
     (barrier,) = found["barriers"]

@@ -303,7 +303,9 @@ def _result(machine: Machine, frame: Frame, body: FunctionNode) -> Value:
         return frame.returns
     machine.stack.append(frame)
     try:
-        return machine.container("list", body, frame.yields, "yields")
+        # For `yield from`, what it returns is among what it yields.
+        given = frame.yields | machine.aliasing(frame.returns)
+        return machine.container("list", body, given, "yields")
     finally:
         machine.stack.pop()
 

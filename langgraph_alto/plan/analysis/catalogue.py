@@ -149,6 +149,7 @@ ARGUMENT_MUTATORS: Final = {
     ("builtins", "next"): (0,),
     ("builtins", "anext"): (0,),
     ("itertools", "batched"): (),
+    ("numpy", "at"): (0,),
 }
 """Library functions that change an argument, with its positions.
 

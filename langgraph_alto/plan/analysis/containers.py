@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from langgraph_alto.plan.analysis import handed, runnables
 from langgraph_alto.plan.analysis.catalogue import (
     CONTAINER_ONLY,
     COPIES,
@@ -111,7 +112,11 @@ def _unusual(machine: Machine, atom: Alloc, name: str, args: Args, node: ast.AST
         escape(machine, held, lambda: f"an object that holds the state runs `.{name}`")
         why = f"`.{name}()` may change what its object holds"
         change_reachable(machine, held, why, args.everything())
-    return PLAIN if name in FRESH else machine.opaque(node) | held
+    found = machine.opaque(node) | held
+    if name in runnables.RUN:
+        value = runnables.inputs(machine, name, args, node)
+        found |= handed.run_held(machine, held, value, node)
+    return PLAIN if name in FRESH else found
 
 
 def _on_dict(

@@ -28,6 +28,7 @@ from langgraph_alto.plan.analysis.values import (
     Const,
     Func,
     Kind,
+    Opaque,
     Ref,
     Value,
     one,
@@ -319,6 +320,9 @@ def _await(machine: Machine, frame: Frame, node: ast.Await) -> Value:
     for atom in value:
         if isinstance(atom, Ref) and (atom.exact or hints.is_used_up(atom.hint)):
             machine.mutate(one(atom), "awaiting it uses it up", certain=False)
+        elif isinstance(atom, Opaque):
+            # A future gives what it was given.
+            value |= machine.kept_real(atom.site, "[]")
     return value
 
 

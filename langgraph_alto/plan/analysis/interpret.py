@@ -24,7 +24,9 @@ from langgraph_alto.plan.analysis.patterns import match_pattern
 from langgraph_alto.plan.analysis.values import (
     NONE,
     NOTHING,
-    USER_OPAQUE,
+    Func,
+    Method,
+    Opaque,
     Ref,
     Value,
 )
@@ -331,9 +333,14 @@ def _class(machine: Machine, frame: Frame, node: ast.ClassDef) -> None:
         block(machine, inner, node.body)
     finally:
         machine.stack.pop()
-    for value in (*inner.env.values(), *inner.shared.values()):
+    made = machine.opaque(node, user=True)
+    for name, value in (*inner.env.items(), *inner.shared.items()):
         use(machine, value, "is part of a class")
-    bind_name(machine, frame, node.name, USER_OPAQUE)
+        for atom in made:
+            if isinstance(atom, Opaque):
+                data = frozenset(a for a in value if not isinstance(a, (Func, Method)))
+                machine.keep_real(atom.site, name, data)
+    bind_name(machine, frame, node.name, made)
 
 
 def _nothing(machine: Machine, frame: Frame, node: ast.stmt) -> None:

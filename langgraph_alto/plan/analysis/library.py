@@ -76,7 +76,7 @@ def _sum(machine: Machine, args: Args, node: ast.AST) -> Value:
 
 @model(
     *(list, set, frozenset, sorted, reversed, aiter, asyncio.as_completed),
-    collections.deque,
+    *(collections.deque, collections.UserList),
     *(itertools.chain, itertools.cycle, itertools.islice, itertools.repeat),
     *(itertools.takewhile, itertools.dropwhile, itertools.filterfalse, itertools.compress, filter),
 )
@@ -214,7 +214,7 @@ def _window(machine: Machine, args: Args, node: ast.AST) -> Value:
     return join(args.pos) | args.star | new_dict(machine, Args(), node)
 
 
-@model(dict, collections.OrderedDict, collections.defaultdict)
+@model(dict, collections.OrderedDict, collections.defaultdict, collections.UserDict)
 def new_dict(machine: Machine, args: Args, node: ast.AST) -> Value:
     """``dict(...)`` and its relatives."""
     value, cell = machine.alloc("dict", node)

@@ -82,6 +82,7 @@ class Machine:
     learned: dict[tuple[Path, bool], tuple[object, ...]] = field(default_factory=dict)
     pinned: list[object] = field(default_factory=list)
     raised: Value = NOTHING
+    sent: Value = NOTHING
     made: dict[object, object] = field(default_factory=dict)
     changed: bool = False
     final: bool = False
@@ -270,6 +271,13 @@ class Machine:
         """From now on, any exception that is caught may be or hold this."""
         if not covers(self.raised, value):
             self.raised = limit(self.raised | value)
+            self.changed = True
+
+    def send(self, value: Value) -> None:
+        """From now on, any generator may be sent this."""
+        value = self.aliasing(value)
+        if not covers(self.sent, value):
+            self.sent = limit(self.sent | value)
             self.changed = True
 
     # -- effects ---------------------------------------------------------------

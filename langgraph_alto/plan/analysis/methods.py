@@ -6,7 +6,7 @@ import ast
 import functools
 import types
 
-from langgraph_alto.plan.analysis import hints, members, runnables
+from langgraph_alto.plan.analysis import handed, hints, members, runnables
 from langgraph_alto.plan.analysis.attributes import DICT_METHODS, get_attribute
 from langgraph_alto.plan.analysis.catalogue import (
     ADDING,
@@ -54,6 +54,7 @@ def call_method(machine: Machine, receiver: Atom, name: str, args: Args, node: a
     if name in ("send", "asend", "throw", "athrow", "__next__"):
         # Who drives a coroutine by hand finds its result in an exception.
         machine.throw(one(receiver))
+        machine.send(args.get(0))
     if isinstance(receiver, Ref):
         if not receiver.path and receiver.exact:
             return _on_state(machine, receiver, name, args, node)
@@ -74,9 +75,9 @@ def call_method(machine: Machine, receiver: Atom, name: str, args: Args, node: a
     found = call_unseen(machine, args, f".{name}", node, user=user, fills=fills)
     if not isinstance(receiver, Opaque):
         return found
-    if name in MUTATORS:
+    if name in MUTATORS or name in handed.KEEPING:
         machine.keep_real(receiver.site, "[]", args.everything())
-    kept = machine.kept_real(receiver.site, "[]")
+    kept = machine.kept_real(receiver.site, "[]") | handed.run_by_name(machine, name, args, node)
     return (one(receiver) if name in ALIASING else found) | kept
 
 
@@ -333,6 +334,11 @@ def _on_held(
         change_reachable(machine, one(receiver), why, args.everything())
     if name in COPIES:
         return _copied(machine, receiver, args, node)
+    if library and isinstance(receiver, Alloc) and name in MUTATORS | handed.KEEPING:
+        machine.put_rest(machine.cells[receiver.site], args.everything())
+    if name in runnables.RUN:
+        value = runnables.inputs(machine, name, args, node)
+        found |= handed.run_held(machine, held, value, node)
     return found | (held if name in ALIASING else NOTHING)
 
 
@@ -345,12 +351,16 @@ def _on_instance(
     attribute = UNKNOWN if cell.cls is None else members.static(cell.cls, name)
     if isinstance(attribute, (types.FunctionType, staticmethod, classmethod)):
         return _follow(machine, atom, (attribute,), name, args, node)
-    if cell.rest and name in MUTATORS:
+    library = cell.cls is not None and is_library_module(cell.cls.__module__)
+    if (cell.rest or library) and (name in MUTATORS or name in handed.KEEPING):
         escape(machine, args.everything(), lambda: f"the state is passed to `.{name}`")
         machine.put_rest(cell, args.everything())
-        return NONE
-    library = cell.cls is not None and is_library_module(cell.cls.__module__)
+        return NONE | cell.rest
     return _on_held(machine, atom, name, args, node, library=library) | cell.rest
+
+
+def _is_librarys(function: object) -> bool:
+    return isinstance(function, types.FunctionType) and is_library_code(function)
 
 
 # -- real objects -----------------------------------------------------------------
@@ -363,13 +373,14 @@ def _on_real(machine: Machine, obj: object, name: str, args: Args, node: ast.AST
     own = members.static(type(obj), name)
     followed = isinstance(own, types.FunctionType) and not is_library_code(own)
     if not followed and runnables.is_runnable(obj) and name in runnables.RUN:
-        found = runnables.run(machine, obj, args.get(0, "input"), node)
-        rest = Args(args.pos[1:], NOTHING, {k: v for k, v in args.kw.items() if k != "input"})
-        call_unseen(machine, rest, f".{name}", node, user=False)
-        return machine.opaque(node) if name in runnables.MANY else found
+        return runnables.run_method(machine, obj, name, args, node)
     cls = obj if isinstance(obj, type) else type(obj)
     attribute = members.static(cls, name)
     receiver = Obj(obj)
+    if isinstance(attribute, classmethod) and name in handed.MAKING and isinstance(obj, type):
+        made = handed.made_of(machine, name, args, node)
+        if made is not None and _is_librarys(attribute.__func__):
+            return machine.apply(machine, one(Obj(obj)), made, node)
     if isinstance(attribute, classmethod):
         function = attribute.__func__
         full = Args([one(Obj(cls)), *args.pos], args.star, args.kw, args.kwstar)
@@ -382,7 +393,7 @@ def _on_real(machine: Machine, obj: object, name: str, args: Args, node: ast.AST
             return machine.apply(machine, wrap(plain), args, node)
         full = Args([one(receiver), *args.pos], args.star, args.kw, args.kwstar)
         return machine.apply(machine, wrap(attribute), full, node)
-    if name in MUTATORS:
+    if name in MUTATORS or name in handed.KEEPING:
         machine.keep_real(obj, "[]", args.everything())
     if name in ("get", "__getitem__") and type(obj) is dict:
         return get_item(machine, one(receiver), args.get(0), node) | args.get(1) | NONE
@@ -395,4 +406,5 @@ def _on_real(machine: Machine, obj: object, name: str, args: Args, node: ast.AST
     found = call_unseen(
         machine, args, f".{name}", node, user=user, name=(cls.__module__.lstrip("_"), name)
     )
+    found |= handed.run_by_name(machine, name, args, node)
     return found | machine.kept_real(obj, "[]")

@@ -127,6 +127,9 @@ def _type(machine: Machine, args: Args, node: ast.AST) -> Value:
         if isinstance(atom, Obj):
             found |= one(Obj(type(atom.obj)))
         elif isinstance(atom, Ref):
+            if not atom.path:
+                # What stands in for the state has a class of its own.
+                machine.rec.read((), "the state's type is asked for")
             found |= frozenset(Obj(c) for c in hints.classes(atom.hint))
     return found
 

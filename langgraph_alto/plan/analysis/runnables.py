@@ -21,6 +21,7 @@ from langgraph_alto.plan.analysis.unseen import call_unseen
 from langgraph_alto.plan.analysis.values import (
     NOTHING,
     OPAQUE,
+    PLAIN,
     Alloc,
     Args,
     Obj,
@@ -30,8 +31,8 @@ from langgraph_alto.plan.analysis.values import (
     one,
 )
 
-RUN = frozenset(("invoke", "ainvoke", "batch", "abatch", "stream", "astream"))
-MANY = RUN - {"invoke", "ainvoke"}
+BATCHES = frozenset(("batch", "abatch", "batch_as_completed", "abatch_as_completed"))
+RUN = BATCHES | {"invoke", "ainvoke", "stream", "astream"}
 INJECTED = ("config", "writer", "store", "previous", "runtime", "error", "run_manager")
 _INVOKERS = frozenset(("run_in_executor",))
 
@@ -81,6 +82,25 @@ def _delegates(afunc: object, func: object) -> bool:
     )
 
 
+def inputs(machine: Machine, name: str, args: Args, node: ast.AST) -> Value:
+    """What one of the methods in ``RUN`` gives to the runnable."""
+    if name in BATCHES:
+        return elements(machine, args.get(0, "inputs"), node)
+    return args.get(0, "input")
+
+
+def run_method(machine: Machine, obj: object, name: str, args: Args, node: ast.AST) -> Value:
+    """One of the methods in ``RUN``."""
+    found = run(machine, obj, inputs(machine, name, args, node), node)
+    kw = {k: v for k, v in args.kw.items() if k not in ("input", "inputs")}
+    call_unseen(machine, Args(args.pos[1:], kw=kw), f".{name}", node, user=False)
+    if name in ("invoke", "ainvoke"):
+        return found
+    if name.endswith("_as_completed"):
+        found = machine.container("tuple", node, found | PLAIN, "which")
+    return machine.container("list", node, found, "many") | machine.opaque(node)
+
+
 def run(machine: Machine, obj: object, value: Value, node: ast.AST) -> Value:
     """Invoke a runnable with an input."""
     if is_graph(obj):
@@ -107,6 +127,11 @@ def run(machine: Machine, obj: object, value: Value, node: ast.AST) -> Value:
         for key in keys if isinstance(keys, (list, tuple)) else (keys,):
             found |= get_item(machine, value, wrap(key), node)
         return found | OPAQUE
+    if _is_a(obj, "RunnableBranch"):
+        return _branch(machine, obj, value, node)
+    if _is_a(obj, "RunnableEachBase"):
+        found = run(machine, _attribute(obj, "bound"), elements(machine, value, node), node)
+        return machine.container("list", obj, found, "each")
     if _is_a(obj, "RunnableBindingBase"):
         return run(machine, _attribute(obj, "bound"), value, node) | machine.opaque(node)
     if _is_a(obj, "ToolNode"):
@@ -246,6 +271,16 @@ def _parallel(machine: Machine, obj: object, value: Value, node: ast.AST) -> Val
     for key, step in steps.items():
         machine.put(cell, key, run(machine, step, value, node))
     return found
+
+
+def _branch(machine: Machine, obj: object, value: Value, node: ast.AST) -> Value:
+    """Conditions, and runnables of which one is given the input."""
+    found = machine.opaque(node)
+    branches = _attribute(obj, "branches")
+    for condition, chosen in branches if isinstance(branches, (list, tuple)) else ():
+        run(machine, condition, value, node)
+        found |= run(machine, chosen, value, node)
+    return found | run(machine, _attribute(obj, "default"), value, node)
 
 
 def _assign(machine: Machine, obj: object, value: Value, node: ast.AST) -> Value:

@@ -7,6 +7,7 @@ import functools
 import types
 
 from langgraph_alto.plan.analysis import members
+from langgraph_alto.plan.analysis.arrays import windows
 from langgraph_alto.plan.analysis.catalogue import ARGUMENT_MUTATORS, SHARING
 from langgraph_alto.plan.analysis.dunders import defined
 from langgraph_alto.plan.analysis.items import elements
@@ -30,7 +31,9 @@ from langgraph_alto.plan.analysis.values import (
     one,
 )
 
-_FIRST_ARGUMENT = frozenset(("shuffle", "copyto", "place", "putmask", "fill_diagonal", "put"))
+_FIRST_ARGUMENT = frozenset(
+    ("shuffle", "copyto", "place", "putmask", "fill_diagonal", "put", "put_along_axis")
+)
 PURE_MODULES = frozenset(
     "builtins operator math cmath itertools functools json re copy statistics string textwrap "
     "fractions decimal datetime uuid hashlib collections typing dataclasses".split()
@@ -95,6 +98,8 @@ def call_unseen(
     if name is not None and name[1] in SHARING:
         each = elements(machine, passed, node)
         found |= each | machine.container("list", node, each, "shared")
+    if name is not None:
+        found |= windows(machine, name, args, node)
     return found
 
 

@@ -59,7 +59,7 @@ class Gain:
         lifted: A run with all of them together.
         streamed: A run under the plan where the state is seen between supersteps,
             by ``stream`` or a checkpointer: then nodes that change their input in
-            place run in their own supersteps.
+            place wait for their own supersteps.
         uneven: The times before and after if the packets of a node took from half
             to one and a half times as long, where equal times hide a gain; ``None``
             where they hide none, or if ``before`` and ``after`` are those.
@@ -116,7 +116,7 @@ def predict(
     before = _mean([course.before.seconds for course in courses])
     after = _mean([course.after.seconds for course in courses])
     lifts, lifted = _lifts(plan, given, timed, after)
-    watched = replace(given, watched=True)
+    seen = replace(masks, ahead=masks.ahead & ~masks.mutators)
     gain = Gain(
         before=before,
         after=after,
@@ -126,7 +126,7 @@ def predict(
         lifted=lifted,
         assumptions=assumptions(plan, found, courses, times, widths),
         verdict="",
-        streamed=after if plan.off or given.watched else _played(timed, watched, masks),
+        streamed=after if plan.off or given.watched else _played(timed, given, seen),
     )
     if not uneven and before and gain.share < WORTH and not plan.off:
         gain = replace(gain, uneven=_uneven(plan, given, found, seconds))

@@ -12,13 +12,13 @@ stop after any of them and look.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from langgraph_alto.plan.effects import Doubt, Effects
 from langgraph_alto.plan.masks import Masks
+from langgraph_alto.plan.plain import plain
 
 if TYPE_CHECKING:
     from langgraph_alto.plan.gain import Gain
@@ -398,18 +398,3 @@ class Plan:
         from langgraph_alto.plan.svg import draw
 
         return draw(self)
-
-
-def plain(value: Any) -> Any:
-    """Dataclasses as dicts, collections as lists (sets sorted), all else as it is."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {
-            part.name: plain(getattr(value, part.name))
-            for part in dataclasses.fields(value)
-            if part.compare
-        }
-    if isinstance(value, set | frozenset):
-        return sorted(value)
-    if isinstance(value, tuple | list):
-        return [plain(each) for each in value]
-    return value

@@ -56,7 +56,7 @@ def documents(summarise: Any = None, **declared: Any) -> StateGraph[Any]:
         await asyncio.sleep(SUMMARISE if scores.parent == 0 else 0.01)
         return {"summaries": [f"{scores.parent}: {sum(scores)}"]}
 
-    builder = StateGraph(Doc)
+    builder: Any = StateGraph(Doc)
     builder.add_node(split)
     builder.add_node(load, destinations=("check",))
     builder.add_node(check)
@@ -67,7 +67,8 @@ def documents(summarise: Any = None, **declared: Any) -> StateGraph[Any]:
         builder, "summarise", summarise or summed, over="load", of="check", key="score", **declared
     )
     builder.add_edge("summarise", "report")
-    return builder
+    made: StateGraph[Any] = builder
+    return made
 
 
 TIMES = {"load": 0.3, "check": 0.4, "summarise": 0.5}

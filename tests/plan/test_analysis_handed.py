@@ -115,6 +115,18 @@ def in_a_local_namedtuple(state):
     pair(state["l"]).x.append(1)
 
 
+def in_a_local_namedtuple_of_listed_names(state):
+    pair = collections.namedtuple("pair", ["x", "y"])
+    pair(state["l"], 1).x.append(1)
+
+
+def in_an_instance_of_a_local_class(state):
+    class Holder:
+        held = state["l"]
+
+    Holder().held.append(1)
+
+
 def in_a_class_body(state):
     class Holder:
         held = state["l"]
@@ -159,6 +171,7 @@ async def in_an_asynchronous_batch(state):
     [
         *(in_an_executor, waited_for, in_a_future, in_a_context, in_a_variable, in_a_queue),
         *(in_a_user_list, returned_by_a_generator, sent_to_a_generator, in_a_local_namedtuple),
+        *(in_a_local_namedtuple_of_listed_names, in_an_instance_of_a_local_class),
         *(in_a_class_body, constructed, validated, chained, in_parallel),
         *(branched, each_of_them, in_a_batch, in_an_asynchronous_batch),
     ],

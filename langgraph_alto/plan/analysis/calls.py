@@ -69,7 +69,12 @@ def apply(machine: Machine, callee: Value, args: Args, node: ast.AST) -> Value:
             machine.read(one(atom), lambda: "the state is called")
             found |= methods.call_kept(machine, atom, args, node)
         elif isinstance(atom, Opaque):
-            found |= call_unseen(machine, args, describe(node), node, user=atom.user, fills=True)
+            made = call_unseen(machine, args, describe(node), node, user=atom.user, fills=True)
+            # The instances of a class have what is its own.
+            for each in made if atom.user and machine.held_by(atom) else ():
+                if isinstance(each, Opaque):
+                    machine.keep_real(each.site, None, machine.held_by(atom))
+            found |= made
     return found
 
 

@@ -98,6 +98,10 @@ def _wait(machine: Machine, args: Args, node: ast.AST) -> Value:
 def _namedtuple(machine: Machine, args: Args, node: ast.AST) -> Value:
     """A class made of constants is made here, once."""
     name, fields = (_constants(machine, args.get(i)) for i in (0, 1))
+    if isinstance(node, ast.Call) and len(node.args) == 2 and isinstance(node.args[1], ast.List):
+        parts = [part.value for part in node.args[1].elts if isinstance(part, ast.Constant)]
+        whole = len(parts) == len(node.args[1].elts)
+        fields = [str(part) for part in parts] if whole else None
     if name is None or fields is None or len(args.pos) != 2 or args.kw or args.star or args.kwstar:
         return call_unseen(machine, args, describe(node), node, user=False)
     made = (machine.frame.index, id(node), "namedtuple", *name, *fields)

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any, TypedDict
 
 import pytest
-from langchain_core.prompts import ChatPromptTemplate, MessagesPlaceholder, PromptTemplate
+from langchain_core.example_selectors import LengthBasedExampleSelector
+from langchain_core.prompts import (
+    ChatPromptTemplate,
+    FewShotPromptTemplate,
+    HumanMessagePromptTemplate,
+    MessagesPlaceholder,
+    PromptTemplate,
+    StringPromptTemplate,
+)
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tracers.base import BaseTracer
 from langgraph.graph import START, StateGraph
@@ -111,3 +120,51 @@ def test_nobody_else_may_go_through_it() -> None:
     assert partial.read == {"question"}
     with pytest.raises(Misprediction):
         list(partial.target)
+
+
+class Own(StringPromptTemplate):
+    """Uses a key that is not among its variables."""
+
+    def format(self, **values: Any) -> str:
+        return f"{values['question']} {values.get('slow')}"
+
+
+OWN = Own(input_variables=["question"])
+CHOOSY = FewShotPromptTemplate(
+    example_selector=LengthBasedExampleSelector(
+        examples=[{"n": str(n)} for n in range(9)],
+        example_prompt=PromptTemplate.from_template("{n}"),
+        max_length=8,
+    ),
+    example_prompt=PromptTemplate.from_template("{n}"),
+    suffix="{question}",
+    input_variables=["question"],
+)
+
+
+@both
+@pytest.mark.parametrize("place", [in_a_chain, in_a_function])
+@pytest.mark.parametrize(
+    "template",
+    [
+        Own(input_variables=["question"]),
+        CHOOSY,
+        ChatPromptTemplate([HumanMessagePromptTemplate(prompt=Own(input_variables=["question"]))]),
+    ],
+    ids=["own", "few-shot", "own in chat"],
+)
+def test_a_template_that_may_use_everything_waits(
+    template: Any, place: Callable[[Any, Any], Any], mode: Mode
+) -> None:
+    def model(prompt: Any) -> Any:
+        return {"answer": prompt.to_string()}
+
+    def slow(state: State) -> Any:
+        time.sleep(0.05)
+        return {"slow": "a b c d e f"}
+
+    graph = built(mode, Journal(), place(template, model))
+    for name, body in (("slow", slow), ("quick", lambda _: {"question": "hello"})):
+        graph.nodes.pop(name)
+        graph.add_node(name, body)
+    assert run(wrap(graph), {}, mode) == run(graph.compile(), {}, mode)

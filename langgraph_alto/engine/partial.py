@@ -14,6 +14,7 @@ from copy import deepcopy
 from typing import Any
 
 from langgraph_alto.engine.observers import only_looked_at
+from langgraph_alto.plan.prompts import uses_variables_only
 
 
 class Misprediction(BaseException):
@@ -145,13 +146,15 @@ class PartialState(dict[str, Any]):
     def _prompted(self) -> bool:
         """Whether a prompt template asks; it has then been told its variables.
 
-        LangChain's templates go through all of their input, for their variables
-        only: what else it holds makes no difference to them.
+        LangChain's templates go through all of their input; what it holds beside
+        their variables makes no difference to most of them.
         """
         caller = sys._getframe(2)
         if caller.f_globals.get("__name__") != _PROMPTS:
             return False
         template = caller.f_locals.get("self")
+        if not uses_variables_only(template):
+            return False
         names = getattr(template, "input_variables", None)
         more = getattr(template, "optional_variables", None)
         if not isinstance(names, list) or not isinstance(more, list):

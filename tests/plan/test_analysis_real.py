@@ -286,7 +286,13 @@ def test_a_middleware_that_interrupts() -> None:
         assert analyse_node(node.runnable, node.input_schema).interrupts
 
 
-@pytest.mark.parametrize("handed", [search, ToolNode([search])])
+@tool
+def untold(query: str):  # type: ignore[no-untyped-def]
+    """Look something up."""
+    return query
+
+
+@pytest.mark.parametrize("handed", [search, ToolNode([search, untold])])
 def test_tools_may_return_anything(handed: Any) -> None:
     facts = analyse_node(handed)
     assert facts.writes is None

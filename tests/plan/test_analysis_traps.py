@@ -522,10 +522,16 @@ def test_tools_of_a_tool_node() -> None:
         docs.append("x")
         return ""
 
+    @tool
+    def lead(query: str):
+        """Go somewhere."""
+        return Command(goto=query)
+
     facts = analyse_node(ToolNode([look]), State)
     assert facts.reads is None
-    assert facts.writes is None
+    assert (facts.writes, facts.goto) == ({"messages"}, frozenset())
     assert facts.mutates == frozenset()
+    assert analyse_node(ToolNode([look, lead]), State).goto is None
     assert not facts.interrupts
     assert analyse_node(ToolNode([look, ask]), State).interrupts
     assert analyse_node(ToolNode([spoil]), State).mutates != frozenset()

@@ -30,6 +30,7 @@ from langgraph_alto.plan.analysis.values import (
     const,
     one,
 )
+from langgraph_alto.plan.prompts import uses_variables_only
 
 BATCHES = frozenset(("batch", "abatch", "batch_as_completed", "abatch_as_completed"))
 RUN = BATCHES | {"invoke", "ainvoke", "stream", "astream"}
@@ -150,12 +151,8 @@ def run(machine: Machine, obj: object, value: Value, node: ast.AST) -> Value:
                 )
                 found |= machine.apply(machine, wrap(method), args, node)
         return found
-    functions = both(obj)
-    if functions and (is_runnable(obj) or not callable(obj)):
-        extra = _attribute(obj, "kwargs")
-        kwargs = dict(extra) if isinstance(extra, dict) else {}
-        results = [call(machine, f, value, kwargs, node) for f in functions]
-        return frozenset().union(*results)
+    if both(obj) and (is_runnable(obj) or not callable(obj)):
+        return _call_each(machine, obj, value, node)
     name = getattr(obj, "name", None) or type(obj).__name__
     found = call_unseen(machine, Args([value]), str(name), node, user=False)
     for inner in _parts(obj):
@@ -177,9 +174,7 @@ def _parts(obj: object) -> list[object]:
             several = held.values()
         elif isinstance(held, (list, tuple, set, frozenset)):
             several = held
-        for each in several:
-            if is_runnable(each) or _is_own(each):
-                found.append(each)
+        found.extend(each for each in several if is_runnable(each) or _is_own(each))
     return found
 
 
@@ -196,21 +191,50 @@ def _own_method(obj: object, name: str) -> object:
     return None
 
 
+def _call_each(machine: Machine, obj: object, value: Value, node: ast.AST) -> Value:
+    """Call the functions of a runnable that is made of functions."""
+    extra = _attribute(obj, "kwargs")
+    kwargs = dict(extra) if isinstance(extra, dict) else {}
+    results = [call(machine, function, value, kwargs, node) for function in both(obj)]
+    return frozenset().union(*results)
+
+
 def _tools(machine: Machine, obj: object, value: Value, node: ast.AST) -> Value:
     """LangGraph's ``ToolNode`` gives its tools parts of the state, the store and the config."""
     escape(machine, value, lambda: "tools may be given any of the state")
     machine.rec.all_reads = True
     machine.rec.uses_store = True
+    held = _attribute(obj, "tools_by_name")
+    tools = list(held.values()) if isinstance(held, dict) else []
+    for tool in tools:
+        _tool(machine, tool, value, node)
+    key = _attribute(obj, "_messages_key")
     found = machine.opaque(node)
-    tools = _attribute(obj, "tools_by_name")
-    for tool in tools.values() if isinstance(tools, dict) else ():
-        found |= _tool(machine, tool, value, node)
+    if isinstance(key, str) and not any(map(_may_command, tools)):
+        found, cell = machine.alloc("dict", obj)
+        machine.put(cell, key, machine.opaque(node))
     for name in ("_wrap_tool_call", "_awrap_tool_call"):
         wrapper = _attribute(obj, name)
         if _is_own(wrapper):
             for atom in wrap(wrapper):
                 machine.call_escaped(atom, value | OPAQUE, node)
-    return found | OPAQUE
+    return found
+
+
+def _may_command(tool: object) -> bool:
+    """Whether a tool may return commands, which lead and write anywhere.
+
+    Not so if the user's function says what it returns, and never names them.
+    """
+    functions = [_attribute(tool, name) for name in ("func", "coroutine")]
+    own = [function for function in functions if isinstance(function, types.FunctionType)]
+    return not own or not all(
+        _is_own(function)
+        and "return" in function.__annotations__
+        and "Command" not in str(function.__annotations__["return"])
+        and "Command" not in function.__code__.co_names
+        for function in own
+    )
 
 
 def _tool(machine: Machine, obj: object, value: Value, node: ast.AST) -> Value:
@@ -298,7 +322,11 @@ def _assign(machine: Machine, obj: object, value: Value, node: ast.AST) -> Value
 
 
 def _prompt(machine: Machine, obj: object, value: Value, node: ast.AST) -> Value:
-    """A prompt template uses its variables and nothing else."""
+    """Most prompt templates use their variables and nothing else."""
+    if not uses_variables_only(obj):
+        name = str(_attribute(obj, "name") or type(obj).__name__)
+        escape(machine, value, lambda: f"the prompt template `{name}` may use all of it")
+        return call_unseen(machine, Args([value]), name, node, user=False)
     names: list[str] = []
     for attribute in ("input_variables", "optional_variables"):
         found = _attribute(obj, attribute)

@@ -22,7 +22,7 @@ from langgraph_alto.ancestry import Ancestry
 from langgraph_alto.engine.events import Events
 from langgraph_alto.engine.feeds import LiveFeed
 from langgraph_alto.engine.making import ON, detach
-from langgraph_alto.engine.run import Run, same
+from langgraph_alto.engine.run import Run, equal
 from langgraph_alto.engine.supersteps import Task
 from langgraph_alto.engine.tasks import TaskAhead
 from langgraph_alto.engine.threads import ThreadAhead
@@ -166,7 +166,7 @@ class EarlyCalls:
             return
         book = self.books.setdefault(place[0], Book(self.node.declaration))
         if (known := book.entries.get(place)) is not None:
-            if known is not entry and not same(known, entry):
+            if known is not entry and not equal(known, entry):
                 self.stop()  # a run ahead came to nothing, and its task to something else
             return
         try:
@@ -322,7 +322,7 @@ class EarlyCalls:
         """Whether a call was given what the gather would give it now."""
         known, true = call.entries, parent.entries
         if len(known) > len(true) or not all(
-            mine is other or same(mine, other) for mine, other in zip(known, true, strict=False)
+            mine is other or equal(mine, other) for mine, other in zip(known, true, strict=False)
         ):
             return False
         if call.feed is not None and not call.feed.ended:

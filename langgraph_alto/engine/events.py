@@ -46,7 +46,8 @@ class Events:
         """Hold a call of ``sink``, or make it when the events were released."""
         with self._lock:
             if self._held is not None:
-                self._held.append((sink, args, kwargs))
+                # As they are now: the node may go on to use the same containers.
+                self._held.append((sink, _as_now(args), kwargs))
                 return
         self._call(sink, args, kwargs)
 
@@ -127,3 +128,13 @@ def _held_handler(handler: Any, events: Events) -> Any:
         sink = handler.stream
         twin.stream = lambda chunk: events.emit(sink, chunk)
     return twin
+
+
+def _as_now(value: Any) -> Any:
+    """A copy of plain containers, and of those in them."""
+    kind = type(value)
+    if kind is dict:
+        return {key: _as_now(each) for key, each in value.items()}
+    if kind is list or kind is tuple or kind is set:
+        return kind(map(_as_now, value))
+    return value

@@ -56,8 +56,8 @@ class PartialObject(Partial):
     def touch(self, key: Any) -> None:
         """A field is read; see :meth:`Partial.touch`."""
         if key in _WHOLE:
-            if self.unsure:
-                self.refuse_whole()
+            if self.refuse_whole():
+                self.read.update(object.__getattribute__(self.target, "__dict__"))
         else:
             super().touch(key)
 

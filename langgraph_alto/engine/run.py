@@ -103,8 +103,8 @@ class Reader(partial[Any]):
         return self.run.view.args
 
 
-def same(left: Any, right: Any) -> bool:
-    """Whether two values of one key are the same to a node that reads them."""
+def equal(left: Any, right: Any) -> bool:
+    """Whether two values of one key that were made of the same writes are the same."""
     if left is right:
         return True
     if type(left) is not type(right):
@@ -114,11 +114,28 @@ def same(left: Any, right: Any) -> bool:
             return True
     except Exception:
         pass
-    try:
-        # What has no equality, or one that is no answer, may still have the same parts.
-        return pickle.dumps(left) == pickle.dumps(right)
-    except Exception:
+    # What has no equality, or one that is no answer, may still have the same parts.
+    return _pickled(left) == _pickled(right) is not None
+
+
+def alike(left: Any, right: Any) -> bool:
+    """Whether two values of one key are the same to any node that reads them.
+
+    More than equality: ``True`` and ``1``, the order of a dict, or what a class
+    leaves out of its comparison make a difference to some.
+    """
+    if left is right:
+        return True
+    if type(left) is not type(right):
         return False
+    return _pickled(left) == _pickled(right) is not None
+
+
+def _pickled(value: Any) -> bytes | None:
+    try:
+        return pickle.dumps(value)
+    except Exception:
+        return None
 
 
 def held(channel: Any) -> Any:

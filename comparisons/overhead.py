@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import subprocess
 import sys
 import time
@@ -229,9 +230,15 @@ def import_times(processes: int) -> tuple[Sample, Sample]:
         adds to it in the same process.
     """
     times = []
+    # What is measured is the import, not the compilation of a package just checked out.
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
     for _ in range(processes + 1):
         done = subprocess.run(
-            [sys.executable, "-c", IMPORTS], capture_output=True, text=True, check=True
+            [sys.executable, "-c", IMPORTS],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=environment,
         )
         times.append(json.loads(done.stdout))
     base, added = zip(*times[1:], strict=True)  # the first one fills the file cache

@@ -44,21 +44,23 @@ class Lineage:
 
     def commit(self, tasks: Iterable[Any]) -> None:
         """The tasks of the superstep have written what they write."""
-        masks = self.masks
-        self._packets = []
-        for task in sorted(tasks, key=lambda task: task_path_str(task.path[:3])):
-            own = self.of(task.id)
-            count = sum(channel == TASKS for channel, _ in task.writes)
-            first = len(self._packets)
+        triggers, loops, met = self.masks.triggers, self.masks.loops, self._met
+        packets = self._packets = []
+        ended = list(tasks)
+        if len(ended) > 1:
+            ended.sort(key=lambda task: task_path_str(task.path[:3]))
+        for task in ended:
+            own = self._here.get(task.id, self.root)
+            sent = 0
             for channel, _ in task.writes:
-                if channel == TASKS:
-                    position = len(self._packets) - first
-                    self._packets.append(own.child(task.name, position, count))
+                if (nodes := triggers.get(channel)) is None:
+                    sent += channel == TASKS
                     continue
-                for node, _ in masks.triggers.get(channel, ()):
-                    led = masks.loops.follow(own, node)
-                    met = self._met.get((channel, node))
-                    self._met[channel, node] = led if met is None else met.meet(led)
+                for node, _ in nodes:
+                    led = loops.follow(own, node)
+                    before = met.get((channel, node))
+                    met[channel, node] = led if before is None else before.meet(led)
+            packets.extend(own.child(task.name, place, sent) for place in range(sent))
 
     def _of(self, task: Any) -> Ancestry:
         path = task.path

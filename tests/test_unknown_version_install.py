@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path("/work/main")
+ROOT = Path(__file__).parents[1]
 
 PRETEND = """
 import importlib.metadata

@@ -1,4 +1,4 @@
-"""FINDING H. On a LangGraph it does not know, the package falls back to LangGraph's own schedule.
+"""On a LangGraph it does not know, the package falls back to LangGraph's own schedule.
 
 Each test is a program in a process of its own, in which another version of
 LangGraph seems to be installed.

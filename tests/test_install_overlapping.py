@@ -1,4 +1,4 @@
-"""FINDING G."""
+"""Installs that overlap: blocks of concurrent tasks need not nest."""
 
 from __future__ import annotations
 

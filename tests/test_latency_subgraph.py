@@ -1,4 +1,4 @@
-"""FINDING I: a subgraph is taken to read its parent's whole state (shape.py _subgraph_facts)."""
+"""A subgraph as a node runs ahead where it reads none of what is unfinished."""
 
 from __future__ import annotations
 

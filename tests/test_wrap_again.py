@@ -1,4 +1,4 @@
-"""FINDING F."""
+"""A wrapped graph that is wrapped again: the options given last count."""
 
 from __future__ import annotations
 

@@ -163,3 +163,21 @@ else:
     raise SystemExit("3 was taken")
 """,
     )
+
+
+def test_install_falls_back_too() -> None:
+    """``install`` says so as well; graphs compiled after it work."""
+    passes(
+        "1.3.0",
+        """
+from langgraph_alto import UnsupportedLangGraphWarning, install, uninstall
+with warnings.catch_warnings(record=True) as seen:
+    warnings.simplefilter("always")
+    install()
+    compiled = graph.compile()
+    uninstall()
+assert UnsupportedLangGraphWarning in [warning.category for warning in seen], seen
+assert compiled.invoke({"log": []}) == {"log": ["quick", "slow", "early"]}
+assert begun.index("slow ends") < begun.index("early")
+""",
+    )

@@ -74,7 +74,7 @@ class Log:
 
 
 class _Watch:
-    """One run of one function, from its input to its result."""
+    """One run of one function, from its input to its result; entered while it runs."""
 
     def __init__(
         self, log: Log, node: str, route: int | None, state: Any, config: Any, *, views: bool
@@ -97,7 +97,17 @@ class _Watch:
         self.record.ended = "returned"
         return value
 
-    def failed(self, error: BaseException) -> None:
+    def __enter__(self) -> _Watch:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        try:
+            if error is not None:
+                self._failed(error)
+        finally:
+            self._close()
+
+    def _failed(self, error: BaseException) -> None:
         """The function raised; what it says may hold views, which nobody must see."""
         stop = isinstance(error, GraphBubbleUp)
         self.record.ended = "interrupted" if stop else "raised"
@@ -106,7 +116,7 @@ class _Watch:
             if args is not error.args:
                 error.args = args
 
-    def close(self) -> None:
+    def _close(self) -> None:
         """The function has ended, in whatever way."""
         if self.tracker is not None:
             self.tracker.finish(self.state)
@@ -170,28 +180,16 @@ def _behind(log: Log, name: str, bound: Any, channels: frozenset[str]) -> Runnab
     """A node's runnable behind a view of its input."""
 
     def run(state: Any, config: RunnableConfig) -> Any:
-        watch = _Watch(log, name, None, state, config, views=True)
-        try:
+        with _Watch(log, name, None, state, config, views=True) as watch:
             result = watch.result(bound.invoke(watch.input, config))
             _note_result(watch.record, result, channels)
             return result
-        except BaseException as error:
-            watch.failed(error)
-            raise
-        finally:
-            watch.close()
 
     async def arun(state: Any, config: RunnableConfig) -> Any:
-        watch = _Watch(log, name, None, state, config, views=True)
-        try:
+        with _Watch(log, name, None, state, config, views=True) as watch:
             result = watch.result(await bound.ainvoke(watch.input, config))
             _note_result(watch.record, result, channels)
             return result
-        except BaseException as error:
-            watch.failed(error)
-            raise
-        finally:
-            watch.close()
 
     return RunnableCallable(run, arun, name=name, trace=False)
 
@@ -212,24 +210,12 @@ def _router(log: Log, name: str, number: int, writer: Any, branch: Any) -> Any:
         return result
 
     def run(state: Any, config: RunnableConfig) -> Any:
-        watch = _Watch(log, name, number, state, config, views=True)
-        try:
+        with _Watch(log, name, number, state, config, views=True) as watch:
             return note(watch, path.invoke(watch.input, config))
-        except BaseException as error:
-            watch.failed(error)
-            raise
-        finally:
-            watch.close()
 
     async def arun(state: Any, config: RunnableConfig) -> Any:
-        watch = _Watch(log, name, number, state, config, views=True)
-        try:
+        with _Watch(log, name, number, state, config, views=True) as watch:
             return note(watch, await path.ainvoke(watch.input, config))
-        except BaseException as error:
-            watch.failed(error)
-            raise
-        finally:
-            watch.close()
 
     router: Any = RunnableCallable(run, arun, name="router", trace=False)
     if path is not branch.path:
@@ -247,28 +233,16 @@ def _subgraph(log: Log, name: str, inner: Any) -> Any:
 
     class Watched(kind):  # type: ignore[misc, valid-type]
         def invoke(self, input: Any, config: Any = None, **options: Any) -> Any:
-            watch = _Watch(log, name, None, input, config or {}, views=False)
-            try:
+            with _Watch(log, name, None, input, config or {}, views=False) as watch:
                 result = watch.result(super().invoke(input, config, **options))
                 _note_subgraph(watch.record, result)
                 return result
-            except BaseException as error:
-                watch.failed(error)
-                raise
-            finally:
-                watch.close()
 
         async def ainvoke(self, input: Any, config: Any = None, **options: Any) -> Any:
-            watch = _Watch(log, name, None, input, config or {}, views=False)
-            try:
+            with _Watch(log, name, None, input, config or {}, views=False) as watch:
                 result = watch.result(await super().ainvoke(input, config, **options))
                 _note_subgraph(watch.record, result)
                 return result
-            except BaseException as error:
-                watch.failed(error)
-                raise
-            finally:
-                watch.close()
 
     Watched.__name__, Watched.__qualname__ = kind.__name__, kind.__qualname__
     made: Any = Watched.__new__(Watched)

@@ -402,23 +402,19 @@ class Ahead:
         ):
             # A subgraph that keeps its own state is found by the order of
             # checkpoint ids across namespaces, which foretelling would disturb.
-            allowed &= ~sum(
-                1 << place for place, stage in enumerate(masks.stages) if stage.exact_id
-            )
+            allowed &= ~masks.exact_id
         return allowed
 
     def _exact(self) -> int:
         """The nodes that need the true id of their task in this run."""
         loop = self.loop
-        unseen = (
-            loop.checkpointer is None
-            and CONFIG_KEY_STREAM not in loop.config.get(CONF, {})
-            and (loop.stream is None or not loop.stream.modes & {"messages", "custom", "tools"})
-        )
-        return sum(
-            1 << place
-            for place, stage in enumerate(self.masks.stages)
-            if stage.asks_identity or (stage.exact_id and not unseen)
+        return self.masks.exact(
+            seen=loop.checkpointer is not None
+            or CONFIG_KEY_STREAM in loop.config.get(CONF, {})
+            or (
+                loop.stream is not None
+                and bool(loop.stream.modes & {"messages", "custom", "tools"})
+            )
         )
 
 

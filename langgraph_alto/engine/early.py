@@ -236,6 +236,7 @@ class EarlyCalls:
         try:
             made = self._made(step, given, _Proc(node, proc_of))
         except Exception:
+            # What LangGraph would raise here, it will raise in the gather's own turn.
             return
         if made is None or made.timeout is not None:
             return

@@ -34,9 +34,9 @@ class Lineage:
         """LangGraph has made the tasks of a superstep: tell each its ancestry."""
         self._here.clear()
         for task in tasks:
-            own = self._here[task.id] = self._of(task)
+            own = self._of(task)
             if own.frame is not None:
-                task.config[CONF][KEY] = own
+                self._here[task.id] = task.config[CONF][KEY] = own
 
     def of(self, task_id: str) -> Ancestry:
         """The ancestry of a task of the current superstep."""
@@ -50,7 +50,7 @@ class Lineage:
         if len(ended) > 1:
             ended.sort(key=lambda task: task_path_str(task.path[:3]))
         for task in ended:
-            own = self._here.get(task.id, self.root)
+            own = self.of(task.id)
             sent = 0
             for channel, _ in task.writes:
                 if (nodes := triggers.get(channel)) is None:

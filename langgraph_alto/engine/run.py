@@ -105,21 +105,16 @@ class Reader(partial[Any]):
 
 def equal(left: Any, right: Any) -> bool:
     """Whether two values of one key that were made of the same writes are the same."""
-    if left is right:
-        return True
-    if type(left) is not type(right):
-        return False
     try:
-        if left == right:
+        if left is right or (type(left) is type(right) and left == right):
             return True
     except Exception:
-        pass
-    # What has no equality, or one that is no answer, may still have the same parts.
-    return _pickled(left) == _pickled(right) is not None
+        pass  # an equality that raises, or is no answer, says nothing
+    return alike(left, right)
 
 
 def alike(left: Any, right: Any) -> bool:
-    """Whether two values of one key are the same to any node that reads them.
+    """Whether two values of one key are the same to any node that reads them: in all parts.
 
     More than equality: ``True`` and ``1``, the order of a dict, or what a class
     leaves out of its comparison make a difference to some.

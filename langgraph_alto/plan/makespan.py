@@ -109,11 +109,6 @@ class _Play:
         self.channels: dict[str, Any] = {
             channel: NamedBarrierValue(str, set(of)) for channel, _, of in given.joins
         }
-        exact = sum(
-            1 << at
-            for at, stage in enumerate(masks.stages)
-            if stage.asks_identity or (stage.exact_id and given.watched)
-        )
         allowed = masks.ahead & ~masks.mutators if given.watched else masks.ahead
         self.predictor = Predictor(
             masks,
@@ -122,7 +117,7 @@ class _Play:
             stops_before=given.stops_before,
             stops_after=given.stops_after,
             allowed=allowed,
-            exact=exact,
+            exact=masks.exact(seen=given.watched),
         )
         self.pulls: list[dict[int, Job]] = [
             {job.node: job for job in step if job.packet is None} for step in passage.steps

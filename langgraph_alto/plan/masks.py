@@ -63,6 +63,8 @@ class Masks:
             given as the real channel holds them, not as a copy would.
         routes_late: For each node, whether its routers must wait for its own
             superstep, because reading the state would change it.
+        exact_id: Nodes that run something which carries the id of their task.
+        asks_identity: Nodes that may look at their task's id, namespace or path.
         loops: Where a run may go round.
         nests: Whether a task may have an ancestry: by a fan-out or a loop.
     """
@@ -84,6 +86,8 @@ class Masks:
     safe_reducers: frozenset[str]
     as_is: tuple[frozenset[str], ...]
     routes_late: tuple[bool, ...]
+    exact_id: int
+    asks_identity: int
     loops: Loops
     nests: bool
 
@@ -94,6 +98,14 @@ class Masks:
             if (position := self.index.get(name)) is not None:
                 bits |= 1 << position
         return bits
+
+    def exact(self, *, seen: bool) -> int:
+        """The nodes that need the true id of their task.
+
+        Args:
+            seen: Whether checkpoints or streams show the ids of what nodes run.
+        """
+        return self.asks_identity | (self.exact_id if seen else 0)
 
     def flat(self, present: int, allowed: int) -> bool:
         """Whether nothing can start before all tasks of a superstep have ended.
@@ -218,6 +230,8 @@ def compile_masks(
         safe_reducers=safe_reducers,
         as_is=tuple(_as_is(stage, safe_reducers, kept) for stage in stages),
         routes_late=tuple(_routes_late(stage, safe_reducers) for stage in stages),
+        exact_id=who(lambda stage: stage.exact_id),
+        asks_identity=who(lambda stage: stage.asks_identity),
         loops=loops,
         nests=any(sends) or bool(loops.heads),
     )

@@ -32,8 +32,10 @@ if installed.split(".")[:2] != SUPPORTED.split("."):
 else:
     try:
         from langgraph._internal._config import (
+            ensure_config,
             get_async_callback_manager_for_config,
             get_callback_manager_for_config,
+            patch_config,
         )
         from langgraph._internal._constants import (
             CONF,
@@ -62,7 +64,12 @@ else:
             RETURN,
             TASKS,
         )
-        from langgraph._internal._runnable import RunnableCallable, RunnableSeq
+        from langgraph._internal._runnable import (
+            ASYNCIO_ACCEPTS_CONTEXT,
+            RunnableCallable,
+            RunnableSeq,
+            set_config_context,
+        )
         from langgraph._internal._scratchpad import PregelScratchpad
         from langgraph._internal._typing import MISSING
         from langgraph.graph._branch import BranchSpec
@@ -103,6 +110,7 @@ else:
         unsupported = f"langgraph {installed} lacks a name the engine needs: {exc}"
 
 __all__ = [
+    "ASYNCIO_ACCEPTS_CONTEXT",
     "CONF",
     "CONFIG_KEY_CALL",
     "CONFIG_KEY_CHECKPOINTER",
@@ -160,14 +168,17 @@ __all__ = [
     "apply_writes",
     "arun_with_retry",
     "create_checkpoint",
+    "ensure_config",
     "get_async_callback_manager_for_config",
     "get_callback_manager_for_config",
     "installed",
     "local_read",
     "logger",
+    "patch_config",
     "prepare_single_task",
     "rebind",
     "run_with_retry",
+    "set_config_context",
     "task_path_str",
     "unsupported",
 ]

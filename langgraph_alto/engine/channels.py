@@ -9,7 +9,8 @@ is its own affair, so it is always visited.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from langgraph.channels import (
@@ -189,3 +190,40 @@ def apply_to_channels(
     else:
         channels.fading |= updated & channels.kinds.unsteady
     return updated
+
+
+class _Listed:
+    """The channel of packets, while the tasks for them are made.
+
+    LangGraph asks it for all packets once for each of them, and gets a new list
+    each time; here it gets the same one.
+    """
+
+    def __init__(self, packets: Any) -> None:
+        self.packets = packets
+        self.values = packets.get()
+
+    def is_available(self) -> bool:
+        return True
+
+    def get(self) -> Any:
+        return self.values
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.packets, name)
+
+
+@contextmanager
+def listed(channels: dict[str, Any], name: str) -> Iterator[None]:
+    """Make many tasks for the packets of a channel without a copy of all for each.
+
+    Args:
+        channels: The run's channels.
+        name: Name of the channel of packets, which holds some.
+    """
+    packets = channels[name]
+    channels[name] = _Listed(packets)
+    try:
+        yield
+    finally:
+        channels[name] = packets

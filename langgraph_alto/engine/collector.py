@@ -45,6 +45,11 @@ def set_aside() -> bool:
     return True
 
 
+def set_aside_more() -> None:
+    """Set aside what has been made since, where :func:`set_aside` was done."""
+    gc.freeze()
+
+
 def take_back() -> None:
     """Let the collector see again what was set aside."""
     gc.unfreeze()

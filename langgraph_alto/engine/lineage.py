@@ -1,17 +1,27 @@
 """The ancestry of the tasks that LangGraph makes, superstep by superstep.
 
 The predictor gives the tasks it foresees an ancestry; this one follows
-LangGraph's own tasks, whether anything is foreseen or not.
+LangGraph's own tasks, whether anything is foreseen or not. Siblings share all of
+it but their place, so what is kept of a fan-out is one entry for each sender; the
+ancestry of a packet's task is made when somebody asks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_right
+from collections.abc import Mapping
+from functools import partial
+from operator import itemgetter
 from typing import Any
 
 from langgraph_alto._langgraph import CONF, PUSH, TASKS, task_path_str
 from langgraph_alto.ancestry import KEY, Ancestry
 from langgraph_alto.plan.masks import Masks
+
+Fan = tuple[int, Ancestry, str, int]
+"""Place of a task's first packet, its ancestry, its node, and how many packets it sent."""
+
+_first = itemgetter(0)
 
 
 class Lineage:
@@ -25,55 +35,92 @@ class Lineage:
     def __init__(self, masks: Masks, root: Ancestry) -> None:
         self.masks = masks
         self.root = root.inside()
+        self._tasks: Mapping[str, Any] = {}
         self._here: dict[str, Ancestry] = {}
-        self._packets: list[Ancestry] = []
+        self._fans: list[Fan] = []
         # What the writers of a trigger have in common, until it fires.
         self._met: dict[tuple[str, int], Ancestry] = {}
 
-    def begin(self, tasks: Iterable[Any]) -> None:
-        """LangGraph has made the tasks of a superstep: tell each its ancestry."""
-        self._here.clear()
-        for task in tasks:
-            own = self._of(task)
-            if own.frame is not None:
-                self._here[task.id] = task.config[CONF][KEY] = own
+    def begin(self, tasks: Mapping[str, Any]) -> None:
+        """LangGraph has made the tasks of a superstep.
+
+        Args:
+            tasks: The tasks by their id, as LangGraph keeps them.
+        """
+        self._tasks = tasks
+        here = self._here = {}
+        for task in tasks.values():
+            if task.path[0] == PUSH:
+                task.config[CONF][KEY] = partial(self.of, task.id)
+            elif self._met:
+                own = here[task.id] = self._started(task)
+                if own.frame is not None:
+                    task.config[CONF][KEY] = own
 
     def of(self, task_id: str) -> Ancestry:
         """The ancestry of a task of the current superstep."""
-        return self._here.get(task_id, self.root)
+        found = self._here.get(task_id)
+        if found is None:
+            task = self._tasks.get(task_id)
+            if task is None or task.path[0] != PUSH:
+                return self.root
+            found = self._here[task_id] = self._sent(task.path[1])
+        return found
 
-    def commit(self, tasks: Iterable[Any]) -> None:
+    def commit(self) -> None:
         """The tasks of the superstep have written what they write."""
-        triggers, loops, met = self.masks.triggers, self.masks.loops, self._met
-        packets = self._packets = []
-        ended = list(tasks)
+        triggers, fans = self.masks.triggers, self._fans
+        self._fans = following = []
+        led: set[tuple[int, str]] = set()
+        place = 0
+        ended = list(self._tasks.values())
         if len(ended) > 1:
             ended.sort(key=lambda task: task_path_str(task.path[:3]))
         for task in ended:
-            own = self.of(task.id)
             sent = 0
+            fan = -1
+            if fans and task.path[0] == PUSH and isinstance(task.path[1], int):
+                fan = bisect_right(fans, task.path[1], key=_first)
             for channel, _ in task.writes:
-                if (nodes := triggers.get(channel)) is None:
-                    sent += channel == TASKS
-                    continue
-                for node, _ in nodes:
-                    led = loops.follow(own, node)
-                    before = met.get((channel, node))
-                    met[channel, node] = led if before is None else before.meet(led)
-            packets.extend(own.child(task.name, place, sent) for place in range(sent))
+                if channel in triggers:
+                    # All packets of one sender lead an edge to the same place.
+                    if fan < 0:
+                        self._lead(task.id, channel)
+                    elif (fan, channel) not in led:
+                        led.add((fan, channel))
+                        self._lead(task.id, channel)
+                elif channel == TASKS:
+                    sent += 1
+            if sent:
+                following.append((place, self.of(task.id), task.name, sent))
+                place += sent
 
-    def _of(self, task: Any) -> Ancestry:
-        path = task.path
-        if path[0] == PUSH:
-            place = path[1]
-            if not isinstance(place, int):
-                return self.root
-            if place < len(self._packets):
-                return self._packets[place]
-            return self.root.child("?", place)
+    def forget(self) -> None:
+        """Let go of the tasks: the run has ended."""
+        self._tasks = {}
+
+    def _lead(self, task_id: str, channel: str) -> None:
+        met, own = self._met, self.of(task_id)
+        for node, _ in self.masks.triggers[channel]:
+            led = self.masks.loops.follow(own, node)
+            before = met.get((channel, node))
+            met[channel, node] = led if before is None else before.meet(led)
+
+    def _sent(self, place: Any) -> Ancestry:
+        if not isinstance(place, int):
+            return self.root
+        at = bisect_right(self._fans, place, key=_first) - 1
+        if at >= 0:
+            first, sender, name, count = self._fans[at]
+            if place < first + count:
+                return sender.child(name, place - first, count)
+        return self.root.child("?", place)
+
+    def _started(self, task: Any) -> Ancestry:
         node = self.masks.index.get(task.name)
         found: Ancestry | None = None
-        for channel in task.triggers:
-            if node is not None and (met := self._met.pop((channel, node), None)) is not None:
-                found = met if found is None else found.meet(met)
+        if node is not None:
+            for channel in task.triggers:
+                if (met := self._met.pop((channel, node), None)) is not None:
+                    found = met if found is None else found.meet(met)
         return self.root if found is None else found

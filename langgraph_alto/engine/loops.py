@@ -25,9 +25,15 @@ from langgraph_alto._langgraph import (
     create_checkpoint,
     rebind,
 )
-from langgraph_alto.ancestry import KEY, ROOT
-from langgraph_alto.engine.channels import Channels, Kinds, apply_to_channels
-from langgraph_alto.engine.collector import WIDE, collector_paused, set_aside, take_back
+from langgraph_alto.ancestry import found_in
+from langgraph_alto.engine.channels import Channels, Kinds, apply_to_channels, listed
+from langgraph_alto.engine.collector import (
+    WIDE,
+    collector_paused,
+    set_aside,
+    set_aside_more,
+    take_back,
+)
 from langgraph_alto.engine.gathers import gathers_of
 from langgraph_alto.engine.lineage import Lineage
 from langgraph_alto.engine.pool import Pool
@@ -120,12 +126,12 @@ class _Loop(_Base):
         if len(packets.values) < WIDE:
             more = super().tick()
         else:
-            with collector_paused():
+            with collector_paused(), listed(self.channels, TASKS):
                 more = super().tick()
             self._set_aside = set_aside()
         self._wrote = None
         if self.lineage is not None:
-            self.lineage.begin(self.tasks.values())
+            self.lineage.begin(self.tasks)
         if self.recording is not None and more:
             self.recording.made(self.step, self.tasks.values())
         ahead = self.ahead
@@ -143,13 +149,13 @@ class _Loop(_Base):
     def _lineage(self) -> Lineage | None:
         if not self.engine.nests:
             return None
-        return Lineage(self.engine.masks(), self.config.get(CONF, {}).get(KEY, ROOT))
+        return Lineage(self.engine.masks(), found_in(self.config.get(CONF, {})))
 
     def _recording(self) -> Recording | None:
         trace = self.engine.trace or current.get()
         if trace is None:
             return None
-        own = self.config.get(CONF, {}).get(KEY, ROOT)
+        own = found_in(self.config.get(CONF, {}))
         return Recording(trace, self.engine.name, own, self.lineage)
 
     def _run_ahead(self) -> TaskAhead | ThreadAhead:
@@ -158,7 +164,7 @@ class _Loop(_Base):
 
     def after_tick(self) -> None:
         if self.lineage is not None:
-            self.lineage.commit(self.tasks.values())
+            self.lineage.commit()
         if self.ahead is None:
             _after_tick(self)
         else:
@@ -175,6 +181,16 @@ class _Loop(_Base):
         if self.recording is not None:
             self.recording.committed()
         self._take_back()
+
+    def _leave(self) -> None:
+        if self.lineage is not None:
+            self.lineage.forget()
+        self._take_back()
+
+    def started_many(self) -> None:
+        """Many tasks of the superstep have been handed to the executor."""
+        if self._set_aside:
+            set_aside_more()
 
     def _take_back(self) -> None:
         if self._set_aside:
@@ -226,7 +242,7 @@ class SyncLoop(_Loop, SyncPregelLoop):
         return self
 
     def __exit__(self, *exc: Any) -> bool | None:
-        self._take_back()
+        self._leave()
         return super().__exit__(*exc)
 
     def _pool(self) -> Pool:
@@ -260,7 +276,7 @@ class AsyncLoop(_Loop, AsyncPregelLoop):
         return self
 
     async def __aexit__(self, *exc: Any) -> bool | None:
-        self._take_back()
+        self._leave()
         try:
             return await super().__aexit__(*exc)
         except asyncio.CancelledError as cancelled:

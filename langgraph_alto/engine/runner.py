@@ -104,11 +104,16 @@ class Runner(PregelRunner):
 
     def _begin(self) -> Ahead | None:
         """What runs ahead in this run, if anything does."""
-        put_writes: Any = self.put_writes()
-        self.ahead = put_writes.__self__.ahead
-        self.limiter = put_writes.__self__.limiter
-        self.recording = put_writes.__self__.recording
+        loop = self._loop
+        self.ahead = loop.ahead
+        self.limiter = loop.limiter
+        self.recording = loop.recording
         return self.ahead
+
+    @property
+    def _loop(self) -> Any:
+        put_writes: Any = self.put_writes()
+        return put_writes.__self__
 
     def commit(self, task: Any, exception: BaseException | None) -> None:
         super().commit(task, exception)
@@ -199,8 +204,10 @@ class Runner(PregelRunner):
                 return
         if get_waiter is not None:
             futures[get_waiter()] = None
-        for task in tasks:
+        for place, task in enumerate(tasks, 1):
             start(task)
+            if not place % BATCH:
+                self._loop.started_many()
         end = timeout + time.monotonic() if timeout else None
         handled: set[Any] = set()
         while len(futures) > (1 if get_waiter is not None else 0):
@@ -402,6 +409,7 @@ class Runner(PregelRunner):
             if len(tasks) > BATCH:
                 # Let these begin: what is done early need not stay in memory.
                 await asyncio.sleep(0)
+                self._loop.started_many()
         end = timeout + loop.time() if timeout else None
         handled: set[Any] = set()
         while len(futures) > (1 if get_waiter is not None else 0):

@@ -82,6 +82,7 @@ class Ahead:
         self.gathers: Gathers | None = None
         self.recording: Recording | None = None
         self._ids: dict[int, str] = {}
+        self._awaited: set[str] = set()
 
     # -- what the loop tells --------------------------------------------------
 
@@ -89,6 +90,7 @@ class Ahead:
         """LangGraph has made the tasks of a superstep; compare them with ours."""
         with self.locked():
             self._begin()
+            self._expect()
             self.pump()
             if self.gathers is not None:
                 self.gathers.begin(self.loop.tasks.values())
@@ -133,9 +135,19 @@ class Ahead:
             for run in [run for run in self.runs if not predictor.known.has(run.task)]:
                 self.discard(run)
 
+    def _expect(self) -> None:
+        """Keep room for the superstep's own tasks until they stand in line themselves."""
+        self._awaited = {
+            id
+            for id, known in self.current.items()
+            if (known.run is None or not known.run.begun) and not self.loop.tasks[id].writes
+        }
+        self.expect(len(self._awaited))
+
     def committed(self) -> None:
         """LangGraph has applied the writes of a superstep."""
         with self.locked():
+            self.expect(0)
             self.predictor.advance()
             self.frozen = True
 
@@ -183,6 +195,10 @@ class Ahead:
                 if known.phase is Phase.WAITING:
                     self.predictor.started(known)
                 return None
+            if task.id in self._awaited:
+                # It has begun since, and will not ask for a place again.
+                self._awaited.discard(task.id)
+                self.expect(-1, more=True)
             self._hand_over(run, task)
             return run
 
@@ -292,6 +308,9 @@ class Ahead:
         one whose ancestry comes first, frame by frame: document 0 before document
         1. Of two with the same ancestry, the one of the later superstep goes first.
 
+        Room is kept for the superstep's own tasks from when LangGraph has made them,
+        so what becomes certain in between does not take it.
+
         Nobody starves. A superstep does not end before all of its own tasks have
         been served, before anything that runs ahead; and it ends, as they are
         finitely many. Then the next one's are its own, whatever their ancestry:
@@ -313,6 +332,15 @@ class Ahead:
 
     def begun(self, run: Run) -> bool:
         """Whether a run's body has begun; if it is only queued, it never will."""
+        raise NotImplementedError
+
+    def expect(self, tasks: int, *, more: bool = False) -> None:
+        """Keep room for so many tasks of the superstep that are not in line yet.
+
+        Args:
+            tasks: How many.
+            more: Whether these come on top of those that are expected already.
+        """
         raise NotImplementedError
 
     def begins(self, run: Run) -> None:

@@ -122,11 +122,12 @@ class _Loop(_Base):
         unwatched.set(False)
 
     def tick(self) -> bool:
-        packets: Any = self.channels[TASKS]
+        channels: Any = self.channels
+        packets = channels[TASKS]
         if len(packets.values) < WIDE:
             more = super().tick()
         else:
-            with collector_paused(), listed(self.channels, TASKS):
+            with collector_paused(), listed(channels, TASKS):
                 more = super().tick()
             self._set_aside = set_aside()
         self._wrote = None

@@ -17,7 +17,7 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import Any
 
-from langgraph_alto.engine.line import Line, Priority, Waiter
+from langgraph_alto.engine.line import FIRST, Line, Priority, Waiter
 
 
 class Pool:
@@ -38,6 +38,7 @@ class Pool:
         self.limits = limits or {}
         self.name = name
         self.running = 0
+        self.expected = 0
         self._ticket = count()
         self._line = Line(self.limits) if self.limits else None
         self._calls: list[Waiter] = [] if self._line is None else self._line
@@ -63,8 +64,16 @@ class Pool:
                 raise RuntimeError("the pool is closed")
             key = node if node in self.limits else ""
             heappush(self._calls, (priority, next(self._ticket), key, (future, call)))
+            if self.expected and priority == FIRST:
+                self.expected -= 1
             self._offer()
         return future
+
+    def expect(self, calls: int) -> None:
+        """Keep room for so many that will come at :data:`FIRST`, and have not yet."""
+        with self._changed:
+            self.expected = calls
+            self._offer()
 
     @property
     def busy(self) -> bool:
@@ -77,6 +86,7 @@ class Pool:
         """Count a call that the caller runs itself."""
         with self._changed:
             self._take(node)
+            self.expected = max(0, self.expected - 1)
         try:
             yield
         finally:
@@ -109,7 +119,7 @@ class Pool:
 
     def _offer(self) -> None:
         """Wake or start a thread if a call may run; the lock is held."""
-        if self.running < self.limit and self._calls:
+        if self._may_serve():
             if self._idle:
                 self._changed.notify()
             elif not self._closed:
@@ -123,7 +133,7 @@ class Pool:
         while True:
             with self._changed:
                 self._idle += 1
-                while not (self._closed or (self._calls and self.running < self.limit)):
+                while not (self._closed or self._may_serve()):
                     self._changed.wait()
                 self._idle -= 1
                 if not self._calls:
@@ -143,6 +153,12 @@ class Pool:
             else:
                 self._finish(node)
             del future, call
+
+    def _may_serve(self) -> bool:
+        """Whether the head of the line may run now; the lock is held."""
+        if self.running >= self.limit or not self._calls:
+            return False
+        return self.running + self.expected < self.limit or self._calls[0][0] == FIRST
 
     def _take(self, node: str) -> None:
         """Count a call that begins; the lock is held."""

@@ -37,6 +37,7 @@ class Slots:
         self.limit = math.inf if limit is None else limit
         self.limits = limits or {}
         self.held = 0
+        self.expected = 0
         self._ticket = count()
         self._line = Line(self.limits) if self.limits else None
         self._waiting: list[Waiter] = [] if self._line is None else self._line
@@ -52,8 +53,9 @@ class Slots:
 
     async def acquire(self, priority: Priority = FIRST, node: str = "") -> None:
         """Take a slot, waiting for one if none is free, or none for this node."""
-        if self.held < self.limit and not node and not self._waiting:
+        if priority == FIRST and self.held < self.limit and not node and not self._waiting:
             self.held += 1
+            self._arrived(priority)
             return
         turn = self.queue(priority, node)
         try:
@@ -67,8 +69,18 @@ class Slots:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         key = node if node in self.limits else ""
         heappush(self._waiting, (priority, next(self._ticket), key, turn))
+        self._arrived(priority)
         self._serve()
         return turn
+
+    def expect(self, tasks: int) -> None:
+        """Keep room for so many that will come at :data:`FIRST`, and have not yet."""
+        self.expected = tasks
+        self._serve()
+
+    def _arrived(self, priority: Priority) -> None:
+        if self.expected and priority == FIRST:
+            self.expected -= 1
 
     def leave(self, turn: asyncio.Future[None], node: str = "") -> None:
         """Leave the line, or give the slot back that came in the meantime."""
@@ -86,6 +98,8 @@ class Slots:
 
     def _serve(self) -> None:
         while self.held < self.limit and self._waiting:
+            if self.held + self.expected >= self.limit and self._waiting[0][0] > FIRST:
+                return
             _, _, node, turn = heappop(self._waiting)
             if not turn.done():
                 self.held += 1

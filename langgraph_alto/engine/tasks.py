@@ -74,6 +74,10 @@ class TaskAhead(Ahead):
     def begun(self, run: Run) -> bool:
         return self.slots is None or run.begun
 
+    def expect(self, tasks: int, *, more: bool = False) -> None:
+        if self.slots is not None:
+            self.slots.expect(max(0, tasks + self.slots.expected) if more else tasks)
+
     async def hand_over(self, run: Run, task: Any, again: Callable[[], Awaitable[None]]) -> None:
         """Give a task of the current superstep what its run ahead has done, or will do.
 
@@ -105,6 +109,7 @@ class TaskAhead(Ahead):
             await usual()
         elif self.masks.stages[place].calls_tasks:
             # Its calls take slots of their own, and it waits for them.
+            self.slots.expect(0)
             await usual()
         else:
             await within(self.slots, task.name, usual)

@@ -100,6 +100,37 @@ def test_lowest_priority_value_first(make: Callable[[int], Pool]) -> None:
     assert order == ["own", "own too", "step 5", "step 5 too", "step 2"]
 
 
+def test_room_is_kept_for_those_who_are_expected(make: Callable[[int], Pool]) -> None:
+    """One thread, and an own call on its way: what runs ahead is served after it."""
+    pool = make(1)
+    pool.expect(1)
+    order: list[str] = []
+    ahead = pool.submit((1,), lambda: order.append("ahead"))
+    time.sleep(0.02)
+    assert order == []
+    own = pool.submit(FIRST, lambda: order.append("own"))
+    wait([ahead, own], SOON)
+    assert order == ["own", "ahead"]
+
+
+def test_who_was_expected_may_stay_away_or_be_run_by_the_caller(
+    make: Callable[[int], Pool],
+) -> None:
+    pool = make(1)
+    pool.expect(1)
+    ahead = pool.submit((1,), lambda: "ran")
+    with pool.inline():
+        time.sleep(0.02)
+        assert not ahead.done()
+    assert ahead.result(SOON) == "ran"
+    pool.expect(1)
+    ahead = pool.submit((1,), lambda: "ran")
+    time.sleep(0.02)
+    assert not ahead.done()
+    pool.expect(0)
+    assert ahead.result(SOON) == "ran"
+
+
 def test_an_error_is_the_futures(make: Callable[[int], Pool]) -> None:
     """Also one that is no ``Exception``; the thread goes on."""
     pool = make(1)

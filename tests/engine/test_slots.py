@@ -66,6 +66,37 @@ async def test_lowest_priority_value_first() -> None:
     assert order == ["own", "own too", "step 5", "step 5 too", "step 2"]
 
 
+async def test_room_is_kept_for_those_who_are_expected() -> None:
+    """Two slots, and two own tasks on their way: what runs ahead is served after them."""
+    slots = Slots(2)
+    slots.expect(2)
+    order: list[str] = []
+
+    async def work(name: str, priority: Priority) -> None:
+        await slots.acquire(priority)
+        order.append(name)
+        await turns(3)
+        slots.release()
+
+    ahead = asyncio.create_task(work("ahead", (1,)))
+    await turns()
+    assert order == []
+    own = [asyncio.create_task(work(name, FIRST)) for name in ("own", "own too")]
+    await asyncio.gather(ahead, *own)
+    assert order == ["own", "own too", "ahead"]
+    assert (slots.free, slots.expected) == (2, 0)
+
+
+async def test_who_was_expected_may_stay_away() -> None:
+    slots = Slots(1)
+    slots.expect(1)
+    ahead = asyncio.create_task(slots.acquire((1,)))
+    await turns()
+    assert not ahead.done()
+    slots.expect(0)
+    await ahead
+
+
 async def test_nobody_overtakes() -> None:
     """A free slot with a waiter belongs to the waiter, not to who comes by."""
     slots = Slots(1)

@@ -204,7 +204,7 @@ def test_one_character_at_a_time(factory: Factory, text: str) -> None:
 @pytest.mark.parametrize("factory", [sentence(), line(), item(), element()], ids=str)
 def test_long_texts_of_the_standard_library(factory: Factory) -> None:
     rng = random.Random(0)
-    for name in sorted(topics)[::6]:
+    for name in sorted(topics)[::8]:
         text = topics[name][:8000]
         cuts = rng.sample(range(len(text)), min(len(text), 400))
         assert split(factory, chunks_of(text, cuts)) == split(factory, [text]), name
@@ -325,7 +325,7 @@ def test_prose_is_cut_as_by_pysbd_on_the_whole() -> None:
         ("!" * 50_000, 50),
         ("\n" * 50_000, 1),
         ('"' + "He left it. " * 4_000, 60),
-        ("e.g. " * 4_000, 60),
+        ("e.g. " * 2_000, 60),
         ("(" * 20_000, 1),
         ("```\n" + "a. B\n" * 10_000, 1),
     ],

@@ -32,6 +32,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from functools import cache
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -337,9 +338,13 @@ class Sentences(Pieces):
 
 
 def _segmenter(language: str) -> Any:
-    """Pysbd's, imported when first needed."""
+    return _pysbd().Segmenter(language=language, clean=False)
+
+
+@cache
+def _pysbd() -> Any:
+    """Imported when first needed."""
     with warnings.catch_warnings():
         # Its regular expressions are not raw strings, which Python warns of.
         warnings.simplefilter("ignore")
-        pysbd = import_module("pysbd")
-    return pysbd.Segmenter(language=language, clean=False)
+        return import_module("pysbd")

@@ -104,7 +104,7 @@ class ToolCalls:
         self._chunks: list[AIMessageChunk] = []
         self._calls: list[_Call] = []
         # By the index that the model gives them; several may have the same.
-        self._by_index: dict[int | str, list[_Call]] = {}
+        self._by_index: dict[int, list[_Call]] = {}
         # Of the calls, how many are shown or skipped.
         self._passed = 0
         self._shown: list[ToolCall] = []
@@ -181,13 +181,12 @@ class ToolCalls:
         if isinstance(content, list):
             complete = {call["id"] for call in self._shown}
             content = [block for block in content if _belongs(block, complete)]
+        # Some models' integrations give the calls here as well, as they came.
+        others = {**self._merged.additional_kwargs}
+        others.pop("tool_calls", None)
         return AIMessage(
             content=content,
-            additional_kwargs={
-                key: value
-                for key, value in self._merged.additional_kwargs.items()
-                if key != "tool_calls"
-            },
+            additional_kwargs=others,
             response_metadata=self._merged.response_metadata,
             usage_metadata=self._merged.usage_metadata,
             tool_calls=list(self._shown),
@@ -197,11 +196,12 @@ class ToolCalls:
 
     def _read(self, part: ToolCallChunk) -> None:
         """A part of a call; LangChain's merging of lists, for the keys that calls have."""
-        index: Any = part.get("index")
+        index = part.get("index")
         id_ = part.get("id")
-        merges = isinstance(index, int) or (isinstance(index, str) and index.startswith("lc_"))
-        same = self._by_index.setdefault(index, []) if merges else []
-        call = next((one for one in same if not one.id or not id_ or one.id == id_), None)
+        same = [] if index is None else self._by_index.setdefault(index, [])
+        # Within the first chunk, nothing is merged.
+        others = same if len(self._chunks) > 1 else []
+        call = next((one for one in others if not one.id or not id_ or one.id == id_), None)
         if call is None:
             call = _Call(id_)
             self._calls.append(call)
@@ -243,4 +243,4 @@ def _belongs(block: str | dict[Any, Any], complete: set[str | None]) -> bool:
     """Is a content block of no call, or of one that is complete?"""
     if isinstance(block, str) or block.get("type") not in _CALLS:
         return True
-    return (block.get("id") or block.get("call_id")) in complete
+    return not complete.isdisjoint({block.get("id"), block.get("call_id")} - {None})

@@ -24,7 +24,7 @@ constant time, and all share the frames below.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -159,17 +159,10 @@ ROOT = Ancestry()
 """The ancestry of a task that came from no fan-out."""
 
 KEY = "__alto_ancestry"
-"""Where a task's config holds its ancestry, or what gives it, if it is not :data:`ROOT`."""
+"""Where a task's config holds its ancestry, if it is not :data:`ROOT`."""
 
-
-def found_in(configurable: Mapping[str, Any]) -> Ancestry:
-    """The ancestry of the task that a config is for, or is below.
-
-    Args:
-        configurable: The config's ``"configurable"``.
-    """
-    found: Ancestry | Callable[[], Ancestry] = configurable.get(KEY, ROOT)
-    return found if isinstance(found, Ancestry) else found()
+METADATA = "alto_ancestry"
+"""The key of a task's ancestry in its metadata, in readable form, if it has any."""
 
 
 def ancestry(config: Any = None) -> Ancestry:
@@ -201,4 +194,5 @@ def ancestry(config: Any = None) -> Ancestry:
                 "ancestry() is for use inside a node; in an async node on Python 3.10 "
                 "give it the node's config: ancestry(config)"
             ) from error
-    return found_in(config.get("configurable", {}))
+    found: Ancestry = config.get("configurable", {}).get(KEY, ROOT)
+    return found

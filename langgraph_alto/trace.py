@@ -228,8 +228,7 @@ def trace() -> Iterator[Trace]:
     """Record every run of a wrapped graph that begins in the block.
 
     Costs nothing where nothing is recorded, and a few microseconds a task where
-    something is. While a run is recorded, its tasks' metadata have
-    ``alto_ancestry``, so that tracers and callback handlers can tell, too.
+    something is.
 
     Example:
         ```python

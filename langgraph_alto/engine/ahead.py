@@ -28,6 +28,7 @@ from langgraph_alto._langgraph import (
     PregelTaskWrites,
     local_read,
 )
+from langgraph_alto.ancestry import METADATA
 from langgraph_alto.engine.lineage import Lineage
 from langgraph_alto.engine.making import make
 from langgraph_alto.engine.predictor import Predictor
@@ -39,6 +40,7 @@ from langgraph_alto.engine.supersteps import Phase, Task
 from langgraph_alto.plan.masks import Masks
 
 if TYPE_CHECKING:
+    from langgraph_alto.engine.batches import Batches
     from langgraph_alto.engine.gathers import Gathers
 
 
@@ -80,6 +82,7 @@ class Ahead:
         self.closed = False
         self.lineage: Lineage | None = None
         self.gathers: Gathers | None = None
+        self.batches: Batches | None = None
         self.recording: Recording | None = None
         self._ids: dict[int, str] = {}
         self._awaited: set[str] = set()
@@ -142,6 +145,9 @@ class Ahead:
             for id, known in self.current.items()
             if (known.run is None or not known.run.begun) and not self.loop.tasks[id].writes
         }
+        if (batches := self.batches) is not None:
+            # They wait in batches, which stand in line in their place.
+            self._awaited = {id for id in self._awaited if self.loop.tasks[id].name not in batches}
         self.expect(len(self._awaited))
 
     def committed(self) -> None:
@@ -465,7 +471,7 @@ def _keeps_state(nodes: Mapping[str, Any]) -> bool:
 def _renamer(made: Any, task: Any) -> Callable[[Any], Any]:
     """Put a task's true identity in place of its provisional one in metadata."""
     old, new = made.config["metadata"], task.config["metadata"]
-    keys = ("langgraph_checkpoint_ns", "langgraph_path", "checkpoint_ns")
+    keys = ("langgraph_checkpoint_ns", "langgraph_path", "checkpoint_ns", METADATA)
 
     def rename(metadata: Any) -> Any:
         fixed = {

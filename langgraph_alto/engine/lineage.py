@@ -2,20 +2,18 @@
 
 The predictor gives the tasks it foresees an ancestry; this one follows
 LangGraph's own tasks, whether anything is foreseen or not. Siblings share all of
-it but their place, so what is kept of a fan-out is one entry for each sender; the
-ancestry of a packet's task is made when somebody asks.
+it but their place, so what is kept of a fan-out is one entry for each sender.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Mapping
-from functools import partial
 from operator import itemgetter
 from typing import Any
 
 from langgraph_alto._langgraph import CONF, PUSH, TASKS, task_path_str
-from langgraph_alto.ancestry import KEY, Ancestry
+from langgraph_alto.ancestry import KEY, METADATA, Ancestry
 from langgraph_alto.plan.masks import Masks
 
 Fan = tuple[int, Ancestry, str, int]
@@ -51,21 +49,18 @@ class Lineage:
         here = self._here = {}
         for task in tasks.values():
             if task.path[0] == PUSH:
-                task.config[CONF][KEY] = partial(self.of, task.id)
+                own = here[task.id] = self._sent(task.path[1])
             elif self._met:
                 own = here[task.id] = self._started(task)
-                if own.frame is not None:
-                    task.config[CONF][KEY] = own
+            else:
+                continue
+            if own.frame is not None:
+                task.config[CONF][KEY] = own
+                task.config["metadata"][METADATA] = str(own)
 
     def of(self, task_id: str) -> Ancestry:
         """The ancestry of a task of the current superstep."""
-        found = self._here.get(task_id)
-        if found is None:
-            task = self._tasks.get(task_id)
-            if task is None or task.path[0] != PUSH:
-                return self.root
-            found = self._here[task_id] = self._sent(task.path[1])
-        return found
+        return self._here.get(task_id, self.root)
 
     def commit(self) -> None:
         """The tasks of the superstep have written what they write."""

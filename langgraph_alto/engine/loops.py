@@ -25,7 +25,11 @@ from langgraph_alto._langgraph import (
     create_checkpoint,
     rebind,
 )
-from langgraph_alto.ancestry import found_in
+from langgraph_alto.ancestry import KEY, METADATA, ROOT
+from langgraph_alto.batching.nodes import BatchNode
+from langgraph_alto.engine.batch_tasks import task_batches
+from langgraph_alto.engine.batch_threads import ThreadBatches, thread_batches
+from langgraph_alto.engine.batches import Batches
 from langgraph_alto.engine.channels import Channels, Kinds, apply_to_channels, listed
 from langgraph_alto.engine.collector import (
     WIDE,
@@ -59,6 +63,7 @@ class Engine:
         name: The graph's name.
         trace: Where every run is recorded.
         limits: How many tasks of a node may run at once in a run, by its name.
+        batched: The batched nodes, by name.
     """
 
     policy: Policy
@@ -69,6 +74,7 @@ class Engine:
     name: str
     trace: Trace | None
     limits: Mapping[str, int] = field(default_factory=dict)
+    batched: Mapping[str, BatchNode] = field(default_factory=dict)
 
     @property
     def nests(self) -> bool:
@@ -105,15 +111,22 @@ class _Loop(_Base):
     lineage: Lineage | None
     recording: Recording | None
     limiter: Slots | Pool | None
-    """What tasks of nodes with a limit pass through; only where some node has one."""
+    """What tasks of nodes with a limit pass through; only where a node has one, or is batched."""
+    batches: Batches | None
+    """What gets the tasks of batched nodes into batches; only where there are some."""
 
     def __init__(self, *args: Any, engine: Engine, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.engine = engine
         self.ahead = None
+        if METADATA in self.config.get("metadata", ()):
+            # Savers keep what is in the metadata; LangGraph's checkpoints have no ancestry.
+            kept = {k: v for k, v in self.config["metadata"].items() if k != METADATA}
+            self.checkpoint_config = {**self.checkpoint_config, "metadata": kept}
         self.lineage = self._lineage()
         self.recording = self._recording()
         self.limiter = None
+        self.batches = None
         self._wrote: set[str] | None = None
         self._set_aside = False
         self._write_lock = threading.RLock()
@@ -138,25 +151,31 @@ class _Loop(_Base):
         ahead = self.ahead
         if ahead is None:
             if not more or len(self.tasks) == 1 or not self.engine.runs_ahead:
+                if more and self.batches is not None:
+                    self.batches.begin(self.tasks.values())
                 return more
             ahead = self.ahead = self._run_ahead()
             ahead.lineage, ahead.recording = self.lineage, self.recording
             ahead.gathers = gathers_of(ahead)
             ahead.predictor.news = None if self.recording is None else []
+            if self.batches is not None:
+                self.batches.runs_ahead(ahead)
         if more:
             ahead.begin()
+            if self.batches is not None:
+                self.batches.begin(self.tasks.values())
         return more
 
     def _lineage(self) -> Lineage | None:
         if not self.engine.nests:
             return None
-        return Lineage(self.engine.masks(), found_in(self.config.get(CONF, {})))
+        return Lineage(self.engine.masks(), self.config.get(CONF, {}).get(KEY, ROOT))
 
     def _recording(self) -> Recording | None:
         trace = self.engine.trace or current.get()
         if trace is None:
             return None
-        own = found_in(self.config.get(CONF, {}))
+        own = self.config.get(CONF, {}).get(KEY, ROOT)
         return Recording(trace, self.engine.name, own, self.lineage)
 
     def _run_ahead(self) -> TaskAhead | ThreadAhead:
@@ -237,9 +256,13 @@ class SyncLoop(_Loop, SyncPregelLoop):
     def __enter__(self) -> SyncLoop:
         super().__enter__()
         self.channels = Channels(self.channels, self.engine.kinds)
-        if self.engine.limits:
-            self.limiter = self._pool()
-            self.stack.callback(self.limiter.close)
+        if self.engine.limits or self.engine.batched:
+            self.limiter = pool = self._pool()
+            self.stack.callback(pool.close)
+            if self.engine.batched:
+                self.batches = thread_batches(self.engine.batched, pool, self.nodes)
+                self.batches.recording = self.recording
+                self.stack.callback(self.batches.close)
         return self
 
     def __exit__(self, *exc: Any) -> bool | None:
@@ -257,6 +280,7 @@ class SyncLoop(_Loop, SyncPregelLoop):
             pool=self.limiter if isinstance(self.limiter, Pool) else self._pool(),
             speculative=self.engine.policy == "speculative",
             unwatched=self._unwatched,
+            batches=self.batches if isinstance(self.batches, ThreadBatches) else None,
         )
         self.stack.callback(self._close, ahead)
         return ahead
@@ -272,8 +296,12 @@ class AsyncLoop(_Loop, AsyncPregelLoop):
     async def __aenter__(self) -> AsyncLoop:
         await super().__aenter__()
         self.channels = Channels(self.channels, self.engine.kinds)
-        if self.engine.limits:
+        if self.engine.limits or self.engine.batched:
             self.limiter = self._slots()
+        if self.engine.batched:
+            slots = self.limiter if isinstance(self.limiter, Slots) else None
+            self.batches = task_batches(self.engine.batched, slots)
+            self.batches.recording = self.recording
         return self
 
     async def __aexit__(self, *exc: Any) -> bool | None:
@@ -287,6 +315,9 @@ class AsyncLoop(_Loop, AsyncPregelLoop):
             left = self.stack.pop_all()
             await left.__aexit__(type(cancelled), cancelled, cancelled.__traceback__)
             raise
+        finally:
+            if self.batches is not None:
+                self.batches.close()
 
     def _slots(self) -> Slots | None:
         """The run's bound and limits, in place of the executor's semaphore."""
@@ -304,6 +335,7 @@ class AsyncLoop(_Loop, AsyncPregelLoop):
             speculative=self.engine.policy == "speculative",
             unwatched=self._unwatched,
             slots=self.limiter if isinstance(self.limiter, Slots) else self._slots(),
+            batches=self.batches,
         )
         self.stack.push_async_callback(self._aclose, ahead)
         return ahead

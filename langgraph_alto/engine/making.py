@@ -26,7 +26,7 @@ from langgraph_alto._langgraph import (
     RunnableSeq,
     prepare_single_task,
 )
-from langgraph_alto.ancestry import KEY
+from langgraph_alto.ancestry import KEY, METADATA
 from langgraph_alto.engine.events import hold
 from langgraph_alto.engine.partial import Misprediction
 from langgraph_alto.engine.partial_objects import make_partial
@@ -162,6 +162,7 @@ def make(ahead: Ahead, task: Task) -> Run | None:
         ahead.gathers.attach(made, run.events)
     if task.ancestry.frame is not None:
         made.config[CONF][KEY] = task.ancestry
+        made.config["metadata"][METADATA] = str(task.ancestry)
     guessed = ahead.speculative and task.packet is None and not stage.whole_input
     if unsure or guessed:
         state = made.input

@@ -14,10 +14,6 @@ from langgraph_alto.trace import Outcome, RunOf, Span, Superstep, Trace
 if TYPE_CHECKING:
     from langgraph_alto.engine.run import Run
 
-METADATA = "alto_ancestry"
-"""The key of a recorded task's ancestry in its metadata."""
-
-
 class Recording:
     """What the engine tells of one run.
 
@@ -53,8 +49,6 @@ class Recording:
 
     def _made(self, task: Any, step: int, now: float) -> Span:
         ancestry = ROOT if self.lineage is None else self.lineage.of(task.id)
-        if ancestry.frame is not None:
-            task.config["metadata"][METADATA] = str(ancestry)
         span = Span(self.number, task.name, step, str(ancestry), False, now, waited_for=self._last)
         self._real[task.id] = span
         return span
@@ -101,8 +95,6 @@ class Recording:
         """A task may run ahead: its input is certain."""
         now, task = self.trace.now(), run.task
         ancestry = str(task.ancestry)
-        if task.ancestry.frame is not None:
-            run.made.config["metadata"][METADATA] = ancestry
         run.span = Span(
             self.number,
             run.made.name,

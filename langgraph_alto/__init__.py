@@ -5,6 +5,7 @@ it waits for what the data needs, not for the slowest task of every superstep.
 """
 
 from langgraph_alto.ancestry import Ancestry, Frame, ancestry
+from langgraph_alto.batching.declare import Batch, batched
 from langgraph_alto.gather import gather
 from langgraph_alto.gathering.results import Arriving, Failure, Gathered
 from langgraph_alto.graph import AltoGraph
@@ -19,6 +20,7 @@ __all__ = [
     "AltoGraph",
     "Ancestry",
     "Arriving",
+    "Batch",
     "Effects",
     "Failure",
     "Frame",
@@ -29,6 +31,7 @@ __all__ = [
     "__version__",
     "ainfer",
     "ancestry",
+    "batched",
     "gather",
     "infer",
     "install",

@@ -13,6 +13,7 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.pregel import Pregel
 
 from langgraph_alto import _langgraph
+from langgraph_alto.batching.declare import Batch
 from langgraph_alto.plan.effects import Effects
 from langgraph_alto.trace import Trace
 
@@ -39,6 +40,7 @@ class Options:
         ordered: Nodes that must run in their own superstep.
         limits: How many tasks of a node may run at once in a run, by its name.
         trace: Where every run is recorded.
+        batch: How the calls of a node are batched, by its name.
     """
 
     policy: Policy = "proven"
@@ -46,6 +48,7 @@ class Options:
     ordered: frozenset[str] = frozenset()
     limits: Mapping[str, int] = field(default_factory=dict)
     trace: Trace | None = None
+    batch: Mapping[str, Batch] = field(default_factory=dict)
 
 
 if TYPE_CHECKING:
@@ -121,6 +124,7 @@ class Wrapped(_Base):
 
     @functools.cached_property
     def _alto_methods(self) -> tuple[Any, Any]:
+        from langgraph_alto.batching.nodes import batch_nodes
         from langgraph_alto.engine.channels import Kinds
         from langgraph_alto.engine.loops import AsyncLoop, Engine, SyncLoop
         from langgraph_alto.engine.runner import Runner
@@ -136,6 +140,7 @@ class Wrapped(_Base):
             self.get_name(),
             self.alto.trace,
             self.alto.limits,
+            batch_nodes(self.nodes),
         )
         return (
             _langgraph.rebind(
@@ -217,21 +222,26 @@ def unwrapped(graph: Pregel[Any, Any, Any, Any]) -> Pregel[Any, Any, Any, Any]:
     vars(plain).update(
         {name: value for name, value in vars(graph).items() if name not in _DERIVED | {"alto"}}
     )
-    plain.nodes = {
-        name: node.copy(
-            {
-                "bound": unwrapped(node.bound),
-                "subgraphs": [
-                    unwrapped(inner) if isinstance(inner, Pregel) else inner
-                    for inner in node.subgraphs
-                ],
-            }
-        )
-        if isinstance(node.bound, Wrapped)
-        else node
-        for name, node in graph.nodes.items()
-    }
+    plain.nodes = {name: _plain(node) for name, node in graph.nodes.items()}
     return plain  # type: ignore[no-any-return]
+
+
+def _plain(node: Any) -> Any:
+    """A node as it is in the graph unwrapped."""
+    from langgraph_alto.batching.nodes import BatchNode
+    from langgraph_alto.gathering.scopes import Tracked
+
+    bound = node.bound
+    if isinstance(bound, Tracked) and isinstance(bound.inner, BatchNode):
+        return node.copy({"bound": bound.around(bound.inner.inner)})
+    if isinstance(bound, BatchNode):
+        return node.copy({"bound": bound.inner})
+    if not isinstance(bound, Wrapped):
+        return node
+    subgraphs = [
+        unwrapped(inner) if isinstance(inner, Pregel) else inner for inner in node.subgraphs
+    ]
+    return node.copy({"bound": unwrapped(bound), "subgraphs": subgraphs})
 
 
 def options(
@@ -240,14 +250,15 @@ def options(
     ordered: Collection[str] | None = (),
     limits: Mapping[str, int] | None = None,
     trace: Trace | None = None,
+    batch: Mapping[str, Batch] | None = None,
 ) -> Options:
     """Check the options of ``wrap``, as far as that takes no graph.
 
     Raises:
         ValueError: ``policy`` is none of the three, or a limit is below 1.
         TypeError: ``effects`` is no mapping to ``Effects``, ``ordered`` is no
-            collection of names, ``limits`` is no mapping to whole numbers, or ``trace``
-            is no ``Trace``.
+            collection of names, ``limits`` is no mapping to whole numbers, ``trace``
+            is no ``Trace``, or ``batch`` is no mapping to ``Batch``.
     """
     if policy not in POLICIES:
         raise ValueError(f"policy is {policy!r}; it must be one of {', '.join(POLICIES)}")
@@ -286,4 +297,21 @@ def options(
             )
     if trace is not None and not isinstance(trace, Trace):
         raise TypeError(f"trace is a {type(trace).__name__}; give a langgraph_alto.Trace")
-    return Options(policy, dict(effects or {}), frozenset(ordered or ()), dict(limits or {}), trace)
+    if batch is not None and not isinstance(batch, Mapping):
+        raise TypeError(
+            f"batch is a {type(batch).__name__}; give a mapping of node names to Batch, "
+            'such as {"node": Batch(64, 0.005)}'
+        )
+    for name, how in (batch or {}).items():
+        if not isinstance(how, Batch):
+            raise TypeError(
+                f"batch[{name!r}] is {how!r}; give a langgraph_alto.Batch, such as Batch(64, 0.005)"
+            )
+    return Options(
+        policy,
+        dict(effects or {}),
+        frozenset(ordered or ()),
+        dict(limits or {}),
+        trace,
+        dict(batch or {}),
+    )

@@ -14,6 +14,7 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.pregel import Pregel
 
 from langgraph_alto import _langgraph
+from langgraph_alto.batching.declare import Batch
 from langgraph_alto.graph import AltoGraph, Options, Wrapped, options, wrapped_class
 from langgraph_alto.plan.effects import Effects
 from langgraph_alto.trace import Trace
@@ -34,6 +35,7 @@ def wrap(
     effects: Mapping[str, Effects] | None = ...,
     ordered: Collection[str] | None = ...,
     limits: Mapping[str, int] | None = ...,
+    batch: Mapping[str, Batch] | None = ...,
     trace: Trace | None = ...,
 ) -> AltoGraph: ...
 
@@ -46,6 +48,7 @@ def wrap(
     effects: Mapping[str, Effects] | None = ...,
     ordered: Collection[str] | None = ...,
     limits: Mapping[str, int] | None = ...,
+    batch: Mapping[str, Batch] | None = ...,
     trace: Trace | None = ...,
 ) -> G: ...
 
@@ -57,6 +60,7 @@ def wrap(
     effects: Mapping[str, Effects] | None = None,
     ordered: Collection[str] | None = (),
     limits: Mapping[str, int] | None = None,
+    batch: Mapping[str, Batch] | None = None,
     trace: Trace | None = None,
 ) -> Any:
     """Return a graph that computes what ``graph`` computes, sooner.
@@ -83,6 +87,10 @@ def wrap(
             graph, as ``max_concurrency`` is: two runs at once have two, and each
             run of a subgraph has its own. A task that waits for its node's limit
             keeps no place of ``max_concurrency`` and nobody else waiting.
+        batch: How calls of a node that are ready together become one call, by node
+            name: for nodes made with :func:`~langgraph_alto.batched`, in place of
+            the numbers there, for LangChain runnables, and for any other node with
+            ``Batch(..., function=...)``. A batch counts as one task.
         trace: Where every run of the graph is recorded; see
             :func:`~langgraph_alto.trace.trace`, which records some runs.
 
@@ -90,8 +98,8 @@ def wrap(
         The wrapped graph.
 
     Raises:
-        TypeError: ``graph`` is nothing that can be wrapped, or an option is of
-            the wrong type.
+        TypeError: ``graph`` is nothing that can be wrapped, an option is of the
+            wrong type, or ``batch`` names a node that has no form that takes a list.
         ValueError: ``policy`` is unknown, a limit is below 1, or a declaration
             names a node or a state key that the graph does not have.
 
@@ -99,7 +107,7 @@ def wrap(
         UnsupportedLangGraphWarning: The installed LangGraph is not one that the
             engine knows; the graph runs on LangGraph's own schedule.
     """
-    chosen = options(policy, effects, ordered, limits, trace)
+    chosen = options(policy, effects, ordered, limits, trace, batch)
     if isinstance(graph, StateGraph):
         graph = _compile(graph)
     if not isinstance(graph, Pregel):
@@ -108,12 +116,13 @@ def wrap(
             "an agent or an @entrypoint"
         )
     known = set(graph.nodes) - {START}
-    for name in chosen.limits:
-        if name not in known:
-            raise ValueError(
-                f"limits names the node {name!r}, which the graph does not have; "
-                f"its nodes are {', '.join(sorted(known))}"
-            )
+    for option, names in (("limits", chosen.limits), ("batch", chosen.batch)):
+        for name in names:
+            if name not in known:
+                raise ValueError(
+                    f"{option} names the node {name!r}, which the graph does not have; "
+                    f"its nodes are {', '.join(sorted(known))}"
+                )
     _warn()
     wrapped = _wrapped(graph, chosen)
     if _langgraph.unsupported is None and (chosen.effects or chosen.ordered):
@@ -152,24 +161,25 @@ def _compile(graph: StateGraph[Any, Any, Any, Any]) -> CompiledStateGraph[Any, A
 
 def _wrapped(graph: Pregel[Any, Any, Any, Any], chosen: Options) -> Any:
     if isinstance(graph, Wrapped):
-        nodes = {name: _again(node, chosen) for name, node in graph.nodes.items()}
+        nodes = {name: _again(name, node, chosen) for name, node in graph.nodes.items()}
         again: Any = graph.copy({"alto": chosen, "nodes": nodes})
     else:
         # Not through the constructor: compiling sets attributes that it does not take.
         kind: Any = wrapped_class(type(graph))
         again = kind.__new__(kind)
         vars(again).update(vars(graph))
-        again.nodes = {name: _node(node, chosen) for name, node in graph.nodes.items()}
+        again.nodes = {name: _node(name, node, chosen) for name, node in graph.nodes.items()}
         again.alto = chosen
     if _langgraph.unsupported is None and chosen.policy != "off":
         _ = again._alto_masks  # a wrong declaration is an error here, not in the first run
     return again
 
 
-def _again(node: Any, chosen: Options) -> Any:
+def _again(name: str, node: Any, chosen: Options) -> Any:
     """A node of a graph that is wrapped again: a graph used as a node takes the policy."""
     if not isinstance(node.bound, Wrapped):
-        return node
+        bound = _batched(name, node.bound, chosen)
+        return node if bound is node.bound else _quiet(node.copy({"bound": bound}))
     wrapped = _wrapped(
         node.bound, replace(node.bound.alto, policy=chosen.policy, trace=chosen.trace)
     )
@@ -185,7 +195,20 @@ def _quiet(node: Any) -> Any:
     return quiet(node)
 
 
-def _node(node: Any, chosen: Options) -> Any:
+def _batched(name: str, bound: Any, chosen: Options) -> Any:
+    """A node's runnable, batched as it is declared to be."""
+    if _langgraph.unsupported is not None:
+        return bound
+    from langgraph_alto.batching.nodes import batched_node
+    from langgraph_alto.gathering.scopes import Tracked
+
+    if not isinstance(bound, Tracked):
+        return batched_node(bound, chosen.batch.get(name), name)
+    inner = batched_node(bound.inner, chosen.batch.get(name), name)
+    return bound if inner is bound.inner else bound.around(inner)
+
+
+def _node(name: str, node: Any, chosen: Options) -> Any:
     """A node as it is in the wrapped graph: a graph used as a node is wrapped too."""
     from langgraph_alto.gathering.scopes import Tracked
 
@@ -196,6 +219,8 @@ def _node(node: Any, chosen: Options) -> Any:
         graphs = [wrapped if graph is inner else graph for graph in node.subgraphs]
         bound = wrapped if tracked is None else tracked.around(wrapped)
         node = node.copy({"bound": bound, "subgraphs": graphs})
+    elif (bound := _batched(name, node.bound, chosen)) is not node.bound:
+        node = node.copy({"bound": bound})
     return _quiet(node)
 
 

@@ -48,6 +48,9 @@ class Lane:
         """Wait in a batch on the event loop."""
         raise NotImplementedError
 
+    def promote(self, ticket: Ticket) -> None:
+        """A task that runs ahead belongs to the current superstep from now on."""
+
     def close(self) -> None:
         """The run has ended."""
         raise NotImplementedError
@@ -62,7 +65,7 @@ class Ticket:
         begins: Called once, when the call that the task is in begins.
     """
 
-    __slots__ = ("_begins", "_found", "coming", "lane", "priority")
+    __slots__ = ("_begins", "_found", "coming", "lane", "priority", "waiter")
 
     def __init__(self, lane: Lane, priority: Priority, begins: Callable[[], None] | None) -> None:
         self.lane = lane
@@ -70,6 +73,8 @@ class Ticket:
         self.coming = True
         self._begins = begins
         self._found: tuple[Any] | None = None
+        # What a shell knows of it while it waits.
+        self.waiter: Any = None
         lane.expect(1)
 
     def arrived(self) -> None:
@@ -152,12 +157,14 @@ class Batches:
         if (over := self._over.pop(task.id, None)) is not None:
             over()
 
-    def launched(self, run: Run, priority: Priority, begins: Callable[[], None]) -> Any:
+    def launched(
+        self, run: Run, priority: Callable[[Run], Priority], begins: Callable[[], None]
+    ) -> Callable[[Any], None] | None:
         """A task is about to run ahead.
 
         Args:
             run: It.
-            priority: Its place in the line for places.
+            priority: Tells its place in the line for places.
             begins: Called when the call that it is in begins.
 
         Returns:
@@ -165,12 +172,17 @@ class Batches:
         """
         name = run.made.name
         if (lane := self.lanes.get(name)) is not None:
-            ticket = run.made.config[CONF][TICKET] = Ticket(lane, priority, begins)
+            ticket = run.made.config[CONF][TICKET] = Ticket(lane, priority(run), begins)
             return lambda _: ticket.arrived()
         if lanes := self._feeds.get(name):
             over = _fed(lanes)
             return lambda _: over()
         return None
+
+    def promote(self, run: Run) -> None:
+        """LangGraph asks for a task that runs ahead: it goes before others that do."""
+        ticket: Ticket = run.made.config[CONF][TICKET]
+        ticket.lane.promote(ticket)
 
     def close(self) -> None:
         """The run has ended."""

@@ -36,6 +36,8 @@ from langgraph_alto._langgraph import (
     run_with_retry,
 )
 from langgraph_alto.engine.ahead import Ahead
+from langgraph_alto.engine.batch_threads import ThreadBatches
+from langgraph_alto.engine.batches import Batches
 from langgraph_alto.engine.pool import Pool
 from langgraph_alto.engine.recording import Recording
 from langgraph_alto.engine.slots import Slots, ungated, within
@@ -97,6 +99,7 @@ class Runner(PregelRunner):
         self.ahead: Ahead | None = None
         self.recording: Recording | None = None
         self.limiter: Slots | Pool | None = None
+        self.batches: Batches | None = None
         self._commit = weakref.WeakMethod(self.commit)
         self._should_stop = partial(
             _should_stop_others, handled_exception_ids=self._handled_exception_ids
@@ -107,6 +110,7 @@ class Runner(PregelRunner):
         loop = self._loop
         self.ahead = loop.ahead
         self.limiter = loop.limiter
+        self.batches = loop.batches
         self.recording = loop.recording
         return self.ahead
 
@@ -120,12 +124,13 @@ class Runner(PregelRunner):
         if self.recording is not None:
             self.recording.finished(task, exception)
         ahead = self.ahead
-        if ahead is None or not (ahead.current or ahead.gathers):
-            return
-        if exception is None:
-            ahead.real_finished(task)
-        else:
-            ahead.real_failed(task, fatal=not self._handled(task, exception))
+        if ahead is not None and (ahead.current or ahead.gathers):
+            if exception is None:
+                ahead.real_finished(task)
+            else:
+                ahead.real_failed(task, fatal=not self._handled(task, exception))
+        if self.batches is not None:
+            self.batches.ended(task)
 
     def _handled(self, task: Any, error: BaseException | None) -> TypeGuard[BaseException]:
         """Whether a task's error goes to the node's own error handler."""
@@ -244,14 +249,21 @@ class Runner(PregelRunner):
     def _submit(
         self, ahead: Any, task: Any, retry_policy: Any, configurable: Any, reraise: bool
     ) -> concurrent.futures.Future[Any]:
+        batches = self.batches if isinstance(self.batches, ThreadBatches) else None
+        if batches is not None and task.name not in batches:
+            batches = None
         if isinstance(ahead, ThreadAhead):
             usual = partial(self._run, task, retry_policy, configurable=configurable)
             if (run := ahead.adopt(task)) is not None:
                 return ahead.hand_over(run, task, usual)
+            if batches is not None:
+                return batches.ordinary(task, usual)
             if ahead.current or self.limiter is not None:
                 return ahead.ordinary(task.name, usual)
         elif isinstance(self.limiter, Pool):
             usual = partial(self._run, task, retry_policy, configurable=configurable)
+            if batches is not None:
+                return batches.ordinary(task, usual)
             return ordinary(self.limiter, task.name, usual)
         submit: Any = self.submit()
         future: concurrent.futures.Future[Any] = submit(
@@ -265,6 +277,8 @@ class Runner(PregelRunner):
 
     def _inline(self, ahead: Any, task: Any, retry_policy: Any, configurable: Any) -> None:
         """Run the only task of a superstep on the caller's thread."""
+        if isinstance(self.batches, ThreadBatches):
+            self.batches.inline(task)
         if not isinstance(ahead, ThreadAhead):
             self._run(task, retry_policy, configurable=configurable)
         elif (run := ahead.adopt(task)) is not None:
@@ -323,10 +337,12 @@ class Runner(PregelRunner):
                 )
             }
 
-        recording = self.recording
+        recording, batches = self.recording, self.batches
 
         def run_usual(task: Any) -> Any:
-            if recording is not None:
+            if batches is not None:
+                batches.starts(task)
+            if recording is not None and (batches is None or task.name not in batches):
                 recording.started(task)
             return arun_with_retry(
                 task, retry_policy, stream=self.use_astream, configurable=configurable(task)
@@ -346,7 +362,9 @@ class Runner(PregelRunner):
                 future: Any = shell.create(
                     shell.hand_over(run, task, partial(run_usual, task)), task.name
                 )
-            elif limiter is not None and task.name in limiter.limits:
+            elif limiter is not None and (
+                task.name in limiter.limits or task.name in limiter.apart
+            ):
                 submit: Any = self.submit()
                 with ungated(submit):
                     future = submit(

@@ -38,6 +38,8 @@ class Slots:
         self.limits = limits or {}
         self.held = 0
         self.expected = 0
+        # Nodes whose tasks wait in batches without a slot; their batches take one each.
+        self.apart: frozenset[str] = frozenset()
         self._ticket = count()
         self._line = Line(self.limits) if self.limits else None
         self._waiting: list[Waiter] = [] if self._line is None else self._line
@@ -49,6 +51,10 @@ class Slots:
 
     def counts(self, node: str) -> bool:
         """Whether a task of this node may ever have to wait for a slot."""
+        return node not in self.apart and self.bounds(node)
+
+    def bounds(self, node: str) -> bool:
+        """Whether calls of this node may ever have to wait, whoever stands in line for them."""
         return self.limit != math.inf or node in self.limits
 
     async def acquire(self, priority: Priority = FIRST, node: str = "") -> None:
@@ -125,6 +131,8 @@ class Slots:
 
 async def within(slots: Slots, node: str, run: Callable[[], Awaitable[Any]]) -> Any:
     """Run a task of the current superstep in a slot taken for its node."""
+    if node in slots.apart:
+        return await run()
     await slots.acquire(FIRST, node)
     try:
         return await run()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import copy_context
+from functools import partial
 from typing import Any
 
 from langgraph.errors import GraphInterrupt
 
 from langgraph_alto._langgraph import PregelLoop, arun_with_retry
 from langgraph_alto.engine.ahead import Ahead
+from langgraph_alto.engine.batches import Batches
 from langgraph_alto.engine.partial import Misprediction
 from langgraph_alto.engine.routes import AsyncGate, Gate
 from langgraph_alto.engine.run import Run
@@ -28,6 +30,7 @@ class TaskAhead(Ahead):
         unwatched: Whether nobody sees the state before the run has ended.
         slots: The bound and the limits shared with the superstep's own tasks, if
             there are any.
+        batches: The run's batches, if any node is batched.
     """
 
     def __init__(
@@ -38,9 +41,11 @@ class TaskAhead(Ahead):
         speculative: bool = False,
         unwatched: bool = False,
         slots: Slots | None = None,
+        batches: Batches | None = None,
     ) -> None:
         super().__init__(loop, masks, speculative=speculative, unwatched=unwatched)
         self.slots = slots
+        self.batches = batches
         self.stream = False
         self._context = copy_context()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -52,14 +57,21 @@ class TaskAhead(Ahead):
 
     def launch(self, run: Run) -> None:
         slots, node = self.slots, run.made.name
+        over = None
+        if self.batches is not None:
+            over = self.batches.launched(run, self.priority, partial(self.begins, run))
         if slots is None or not slots.counts(node):
             run.future = self.create(self._execute(run, None), node)
+            if over is not None:
+                run.future.add_done_callback(over)
             return
         # In line at once, not when the task first runs: by then others may be served.
         turn = slots.queue(self.priority(run), node)
         run.future = self.create(self._execute(run, turn), node)
         # Not in the task itself: cancelled before its first step, it never runs.
         run.future.add_done_callback(lambda _: None if run.begun else slots.leave(turn, node))
+        if over is not None:
+            run.future.add_done_callback(over)
 
     def discard(self, run: Run) -> None:
         self.mispredicted(run)
@@ -72,6 +84,9 @@ class TaskAhead(Ahead):
         self.pump()
 
     def begun(self, run: Run) -> bool:
+        if self.batches is not None and run.made.name in self.batches:
+            self.batches.promote(run)
+            return True
         return self.slots is None or run.begun
 
     def expect(self, tasks: int, *, more: bool = False) -> None:
@@ -156,7 +171,8 @@ class TaskAhead(Ahead):
             if turn is not None:
                 await turn
                 self._holding.add(run)
-            self.begins(run)
+            if self.batches is None or run.made.name not in self.batches:
+                self.begins(run)
             await arun_with_retry(run.made, None, stream=self.stream)
         except (Misprediction, GraphInterrupt):
             # An interrupt must be asked for by the task that LangGraph resumes.

@@ -7,12 +7,14 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from contextlib import AbstractContextManager
 from contextvars import copy_context
+from functools import partial
 from typing import Any
 
 from langgraph.errors import GraphInterrupt
 
 from langgraph_alto._langgraph import PregelLoop, run_with_retry
 from langgraph_alto.engine.ahead import Ahead
+from langgraph_alto.engine.batch_threads import ThreadBatches
 from langgraph_alto.engine.partial import Misprediction
 from langgraph_alto.engine.pool import Pool
 from langgraph_alto.engine.routes import Gate
@@ -63,6 +65,7 @@ class ThreadAhead(Ahead):
         pool: The threads, shared with the superstep's own tasks.
         speculative: Whether to start what is not certain, too.
         unwatched: Whether nobody sees the state before the run has ended.
+        batches: The run's batches, if any node is batched.
     """
 
     def __init__(
@@ -73,9 +76,11 @@ class ThreadAhead(Ahead):
         pool: Pool,
         speculative: bool = False,
         unwatched: bool = False,
+        batches: ThreadBatches | None = None,
     ) -> None:
         super().__init__(loop, masks, speculative=speculative, unwatched=unwatched)
         self.pool = pool
+        self.batches = self._batches = batches
         self._lock = threading.RLock()
         self._context = copy_context()
 
@@ -86,10 +91,23 @@ class ThreadAhead(Ahead):
         return ThreadGate(self.pool, run.made.name)
 
     def launch(self, run: Run) -> None:
-        context = self._context.copy()
-        run.future = self.pool.submit(
-            self.priority(run), lambda: context.run(self._execute, run), run.made.name
-        )
+        context, batches = self._context.copy(), self._batches
+        over = None
+        if batches is not None:
+            over = batches.launched(run, self.priority, partial(self.begins, run))
+        if batches is not None and run.made.name in batches:
+            run.future = batches.submit(run.made, partial(self._execute, run), context)
+        else:
+            run.future = self.pool.submit(
+                self.priority(run), lambda: context.run(self._execute, run), run.made.name
+            )
+        if over is not None:
+            run.future.add_done_callback(over)
+
+    def pump(self) -> None:
+        super().pump()
+        if self._batches is not None:
+            self._batches.look()
 
     def discard(self, run: Run) -> None:
         self.mispredicted(run)
@@ -136,6 +154,8 @@ class ThreadAhead(Ahead):
                 task.writes.clear()
                 task.writes.extend(run.made.writes)
                 handed.set_result(None)
+            elif self.closed:
+                handed.set_exception(CancelledError())
             else:
                 self.ordinary(task.name, again).add_done_callback(lambda ran: _pass_on(ran, handed))
 
@@ -148,6 +168,8 @@ class ThreadAhead(Ahead):
             self.closed = True
             if self.gathers is not None:
                 self.gathers.stop()
+            if self.batches is not None:
+                self.batches.close()
             for run in list(self.runs):
                 if isinstance(run.gate, ThreadGate):
                     run.gate.abandon()
@@ -155,7 +177,8 @@ class ThreadAhead(Ahead):
         self.forget()
 
     def _execute(self, run: Run) -> None:
-        self.begins(run)
+        if not run.begun:  # a batch that it is in may have
+            self.begins(run)
         try:
             run_with_retry(run.made, None)
         except (Misprediction, GraphInterrupt):

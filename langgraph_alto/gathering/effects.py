@@ -10,6 +10,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
+from langgraph_alto.batching.nodes import BatchNode
 from langgraph_alto.gathering.nodes import GatherNode
 from langgraph_alto.gathering.scopes import Addressed, Tracked
 from langgraph_alto.plan.effects import Facts
@@ -18,7 +19,9 @@ from langgraph_alto.plan.effects import Facts
 def inside(runnable: Any) -> Any:
     """The user's own runnable, or function, in that of a node or conditional edge."""
     if isinstance(runnable, Tracked | Addressed):
-        return runnable.inner
+        runnable = runnable.inner
+    if isinstance(runnable, BatchNode):
+        return runnable.runs
     if isinstance(runnable, GatherNode):
         return runnable.function
     return runnable

@@ -17,6 +17,7 @@ from typing import Any, Literal, Protocol
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
+from langgraph_alto.batching.declare import Batch
 from langgraph_alto.plan.effects import Effects
 from langgraph_alto.testing.arguments import (
     check_arguments,
@@ -36,6 +37,7 @@ from langgraph_alto.testing.instrument import (
     Recorder,
     delay_function,
     instrumented,
+    watch_batches,
 )
 from langgraph_alto.testing.report import Comparison, Report
 from langgraph_alto.testing.trace import How, Trace
@@ -60,6 +62,7 @@ def check(
     effects: Mapping[str, Effects] | None = None,
     ordered: Collection[str] | None = (),
     limits: Mapping[str, int] | None = None,
+    batch: Mapping[str, Batch] | None = None,
     delays: Delays | None = None,
     runs: int = 1,
     mode: Mode = "async",
@@ -95,6 +98,8 @@ def check(
         effects: Declared effects, as for `wrap`.
         ordered: Nodes never run ahead, as for `wrap`.
         limits: How many tasks of a node may run at once, as for `wrap`.
+        batch: How calls of nodes are batched, as for `wrap`. An item of a batch counts
+            as a body.
         delays: Sleeps injected before node bodies, in seconds, the same in both
             engines: a mapping from node name to seconds (or to several values
             of which each call draws one), a callable
@@ -140,7 +145,7 @@ def check(
         checkpointer=checkpointer,
         resume=resume,
         seed=seed,
-        wrapped=wrapped or _wrapper(policy, effects, ordered, limits),
+        wrapped=wrapped or _wrapper(policy, effects, ordered, limits, batch),
         reset=reset,
         stream_modes=stream_modes,
         durability=durability,
@@ -162,6 +167,7 @@ async def acheck(
     effects: Mapping[str, Effects] | None = None,
     ordered: Collection[str] | None = (),
     limits: Mapping[str, int] | None = None,
+    batch: Mapping[str, Batch] | None = None,
     delays: Delays | None = None,
     runs: int = 1,
     config: Mapping[str, Any] | None = None,
@@ -190,7 +196,7 @@ async def acheck(
         checkpointer=checkpointer,
         resume=resume,
         seed=seed,
-        wrapped=wrapped or _wrapper(policy, effects, ordered, limits),
+        wrapped=wrapped or _wrapper(policy, effects, ordered, limits, batch),
         reset=reset,
         stream_modes=stream_modes,
         durability=durability,
@@ -204,10 +210,13 @@ def _wrapper(
     effects: Mapping[str, Effects] | None,
     ordered: Collection[str] | None,
     limits: Mapping[str, int] | None,
+    batch: Mapping[str, Batch] | None,
 ) -> Wrapped:
     from langgraph_alto.wrap import wrap
 
-    return lambda graph: wrap(graph, policy=policy, effects=effects, ordered=ordered, limits=limits)
+    return lambda graph: wrap(
+        graph, policy=policy, effects=effects, ordered=ordered, limits=limits, batch=batch
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,7 +326,9 @@ class _Case:
             update = {} if saver is None else {"checkpointer": saver}
             graph = instrumented(self.compiled.copy(update), recorder)
             persists = isinstance(graph.checkpointer, BaseCheckpointSaver)
-            engines.append(_Engine(make(graph), recorder, persists))
+            made = make(graph)
+            watch_batches(made, recorder)
+            engines.append(_Engine(made, recorder, persists))
             self.notes.extend(f"calls of {name} are not counted" for name in recorder.uncounted)
         return engines[0], engines[1]
 

@@ -33,6 +33,9 @@ from langgraph.config import get_config
 from langgraph.graph import START, StateGraph
 from langgraph.pregel import Pregel
 
+from langgraph_alto.batching.calls import FunctionCalls
+from langgraph_alto.batching.declare import declared_of, mark
+from langgraph_alto.batching.nodes import BatchNode
 from langgraph_alto.gathering.nodes import GatherNode
 from langgraph_alto.gathering.scopes import Tracked
 
@@ -250,13 +253,59 @@ def _instrument(bound: Any, recorder: Recorder, name: str) -> Any:
     twin = copy.copy(bound)
     if function is not None:
         twin.func = _counted(function, recorder, name)
+        _remark(twin.func, function)
     if coroutine is not None:
         twin.afunc = (
             functools.wraps(twin.func)(functools.partial(run_in_executor, None, twin.func))
             if _runs_in_executor(coroutine, function)
             else _acounted(coroutine, recorder, name)
         )
+        _remark(twin.afunc, coroutine)
     return twin
+
+
+def _remark(twin: Any, function: object) -> None:
+    """Leave a batched node a batched node."""
+    if (declared := declared_of(function)) is not None:
+        mark(twin, declared.function, declared.batch)
+
+
+class _Bodies:
+    """Counts the items of a batched node as bodies of it, and makes them sleep.
+
+    Args:
+        recorder: Where they are counted.
+        name: The node's.
+    """
+
+    def __init__(self, recorder: Recorder, name: str) -> None:
+        self.recorder = recorder
+        self.name = name
+
+    def enter(self) -> None:
+        self.recorder.enter(self.name)
+
+    async def aenter(self) -> None:
+        await self.recorder.aenter(self.name)
+
+    def note(self, error: Exception) -> None:
+        _note(error, self.name)
+
+
+def watch_batches(graph: Any, recorder: Recorder, prefix: str = "") -> None:
+    """Let a recorder see the items of the batched nodes of a wrapped graph.
+
+    Args:
+        graph: A wrapped graph of an instrumented one.
+        recorder: Where bodies are counted.
+        prefix: Put before the names of nodes, for subgraphs.
+    """
+    for name, node in graph.nodes.items():
+        bound = node.bound.inner if isinstance(node.bound, Tracked) else node.bound
+        if isinstance(bound, Pregel):
+            watch_batches(bound, recorder, f"{prefix}{name}/")
+        elif isinstance(bound, BatchNode) and isinstance(bound.calls, FunctionCalls):
+            bound.watch = _Bodies(recorder, prefix + name)
 
 
 def _runs_in_executor(coroutine: object, function: object) -> bool:

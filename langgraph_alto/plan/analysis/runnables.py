@@ -11,6 +11,7 @@ import functools
 import types
 from collections.abc import Iterable, Mapping
 
+from langgraph_alto.batching.declare import declared_of
 from langgraph_alto.plan.analysis import members
 from langgraph_alto.plan.analysis.graphs import is_graph
 from langgraph_alto.plan.analysis.items import elements, get_item
@@ -263,6 +264,11 @@ def call(
     machine: Machine, func: object, value: Value, kwargs: dict[str, object], node: ast.AST
 ) -> Value:
     """Call a node function the way LangGraph does: the input, and what is injected."""
+    if (declared := declared_of(func)) is not None:
+        # Of whatever is in the list it is given, and of all that is in the one it returns.
+        many = machine.container("list", (id(func), "inputs"), value, "batch")
+        found = machine.apply(machine, wrap(declared.function), Args([many]), node)
+        return elements(machine, found, node)
     given = {k: wrap(v) for k, v in kwargs.items()}
     for name in _injectable(func):
         given.setdefault(name, machine.opaque((id(func), name)))

@@ -18,6 +18,7 @@ from langgraph.channels.named_barrier_value import NamedBarrierValueAfterFinish
 from langgraph.constants import START
 from langgraph.pregel import Pregel
 
+from langgraph_alto.plan.batches import batches_of
 from langgraph_alto.plan.effects import Effects, Path
 from langgraph_alto.plan.gathers import accounts_of, gathers_of
 from langgraph_alto.plan.lifts import waits
@@ -81,6 +82,7 @@ def make_plan(
         remade=partial(masks_of, graph, ordered=ordered),
         gathers=gathers_of(graph, masks),
         hidden=accounts_of(graph),
+        batches=batches_of(graph),
     )
     plan = Plan(policy, off, given=given)
     for step in PASSES:
@@ -333,7 +335,7 @@ def barriers(plan: Plan) -> Plan:
 
 def streams(plan: Plan) -> Plan:
     """Where the plan streams and batches: nowhere, unless the graph declares it."""
-    return plan
+    return replace(plan, batches=_given(plan).batches)
 
 
 PASSES: tuple[Pass, ...] = (read, effects, scopes, barriers, streams)

@@ -256,6 +256,7 @@ class Given:
         watched: Whether a checkpointer sees every superstep.
         stops: Nodes before or after which the graph is set to interrupt.
         remade: Compiles the graph with other declarations.
+        batches: Where it batches.
     """
 
     masks: Masks
@@ -269,6 +270,7 @@ class Given:
     remade: Callable[[Mapping[str, Effects]], Masks]
     gathers: tuple[PerParent, ...] = ()
     hidden: frozenset[str] = frozenset()
+    batches: tuple[Point, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

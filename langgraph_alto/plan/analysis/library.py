@@ -47,12 +47,25 @@ def _all_elements(machine: Machine, args: Args, node: ast.AST) -> Value:
 
 
 @model(
-    *(len, str, repr, int, float, bool, complex, bytes, bytearray, format, ord, chr, hash, abs),
+    *(str, repr, int, float, bool, complex, bytes, bytearray, format, ord, chr, hash, abs),
     *(round, divmod, pow, bin, hex, oct, ascii, any, all, range, slice, print, input, memoryview),
 )
 def _plain(machine: Machine, args: Args, node: ast.AST) -> Value:
     label = describe(node)
     escape(machine, args.everything(), lambda: f"the whole state is passed to `{label}`")
+    return PLAIN
+
+
+@model(len)
+def _len(machine: Machine, args: Args, node: ast.AST) -> Value:
+    # The length of a container that the code made says nothing of what is in it.
+    made = frozenset(
+        atom
+        for atom in args.get(0)
+        if isinstance(atom, Alloc) and machine.cell(atom).kind in ("list", "tuple")
+    )
+    if made != args.get(0):
+        _plain(machine, args, node)
     return PLAIN
 
 

@@ -25,6 +25,7 @@ from langgraph_alto.plan.analysis.values import (
     PLAIN,
     Alloc,
     Args,
+    Atom,
     Obj,
     Ref,
     Value,
@@ -266,13 +267,22 @@ def call(
     """Call a node function the way LangGraph does: the input, and what is injected."""
     if (declared := declared_of(func)) is not None:
         # Of whatever is in the list it is given, and of all that is in the one it returns.
-        many = machine.container("list", (id(func), "inputs"), value, "batch")
+        many = machine.container("list", declared, value, "batch")
         found = machine.apply(machine, wrap(declared.function), Args([many]), node)
-        return elements(machine, found, node)
+        each = elements(machine, found, node)
+        return frozenset(atom for atom in each if not _is_error(machine, atom))
     given = {k: wrap(v) for k, v in kwargs.items()}
     for name in _injectable(func):
         given.setdefault(name, machine.opaque((id(func), name)))
     return machine.apply(machine, wrap(func), Args([value], kw=given), node)
+
+
+def _is_error(machine: Machine, atom: Atom) -> bool:
+    """Whether a value is an exception that the code made."""
+    if not isinstance(atom, Alloc):
+        return False
+    cls = machine.cell(atom).cls
+    return cls is not None and issubclass(cls, BaseException)
 
 
 def _injectable(func: object) -> tuple[str, ...]:

@@ -35,6 +35,7 @@ from langgraph_alto.engine.predictor import Predictor
 from langgraph_alto.engine.recording import Recording
 from langgraph_alto.engine.routes import Gate
 from langgraph_alto.engine.run import Run, alike, equal, held
+from langgraph_alto.engine.sinks import Sink, attach
 from langgraph_alto.engine.slots import Priority
 from langgraph_alto.engine.supersteps import Phase, Task
 from langgraph_alto.plan.masks import Masks
@@ -86,6 +87,7 @@ class Ahead:
         self.recording: Recording | None = None
         self._ids: dict[int, str] = {}
         self._awaited: set[str] = set()
+        self.sinks: list[Sink] = []
 
     # -- what the loop tells --------------------------------------------------
 
@@ -104,7 +106,8 @@ class Ahead:
         self.frozen = False
         if not self.runs and not predictor.ahead_of(loop.step):
             present = self.masks.mask({task.name for task in tasks.values()})
-            if len(tasks) == 1 or self.masks.flat(present, predictor.allowed):
+            grows = present & self.masks.growing
+            if not grows and (len(tasks) == 1 or self.masks.flat(present, predictor.allowed)):
                 self.current = {}
                 predictor.skip(loop.step, present)
                 return
@@ -133,6 +136,13 @@ class Ahead:
                 self.discard(run)
             if task.writes:
                 predictor.finished(found, list(task.writes))
+            else:
+                attach(self, found, task, None)
+        self._prune()
+
+    def _prune(self) -> None:
+        """Discard what is not foreseen any more."""
+        predictor = self.predictor
         if predictor.rebuilt:
             predictor.rebuilt = False
             for run in [run for run in self.runs if not predictor.known.has(run.task)]:
@@ -155,6 +165,7 @@ class Ahead:
         with self.locked():
             self.expect(0)
             self.predictor.advance()
+            self.sinks = [sink for sink in self.sinks if sink.run is not None]
             self.frozen = True
 
     def real_finished(self, task: Any) -> None:
@@ -165,6 +176,7 @@ class Ahead:
         if (known := self.current.get(task.id)) is not None:
             with self.locked():
                 self.predictor.finished(known, list(task.writes))
+                self._prune()
                 self.pump()
 
     def real_failed(self, task: Any, *, fatal: bool) -> None:
@@ -176,6 +188,17 @@ class Ahead:
             with self.locked():
                 for later in self.predictor.failed(known, fatal=fatal):
                     self.discard(later.run)
+                self._prune()
+
+    def grown(self, known: Task, writes: Sequence[tuple[str, Any]]) -> None:
+        """A task that still runs has put out this."""
+        self.predictor.grown(known, writes)
+        self.pump()
+
+    def retracted(self, known: Task) -> None:
+        """What a task has put out so far counts for nothing."""
+        self.predictor.retracted(known)
+        self._prune()
 
     def checkpoint_id(self, step: int) -> str | None:
         """The id foretold for the checkpoint that superstep ``step`` starts from."""
@@ -279,6 +302,9 @@ class Ahead:
                 self.runs.add(run)
                 if recording is not None:
                     recording.certain(run)
+                if task.parent is not None and (sink := task.parent.sink) is not None:
+                    run.sink = sink
+                    sink.more()
                 self.launch(run)
 
     def may_route(self, run: Run) -> bool:
@@ -291,6 +317,7 @@ class Ahead:
         with self.locked():
             if self.recording is not None:
                 self.recording.routes(run)
+            _leave(run)
             self.predictor.routing(run.task, for_good=for_good)
 
     def locked(self) -> AbstractContextManager[Any]:
@@ -301,6 +328,7 @@ class Ahead:
         """Let go of everything, so that the run's state is freed with the run."""
         self.closed = True
         self.gathers = None
+        self.sinks.clear()
         self.runs.clear()
         self.current.clear()
         self.predictor.forget()
@@ -332,6 +360,10 @@ class Ahead:
         """Start a run; the shells do it."""
         raise NotImplementedError
 
+    def sink(self, known: Task, made: Any, run: Run | None) -> Sink:
+        """A sink of the shell's kind for a task of a ``@streaming`` node."""
+        raise NotImplementedError
+
     def discard(self, run: Run) -> None:
         """Cancel a run and forget what it did; the shells do it."""
         raise NotImplementedError
@@ -359,10 +391,12 @@ class Ahead:
         """A run ahead has finished; called by the shells."""
         with self.locked():
             run.done = True
+            _leave(run)
             if self.recording is not None:
                 self.recording.ended(run)
             if run.task.run is run:
                 self.predictor.finished(run.task, list(run.made.writes))
+                self._prune()
                 self.pump()
                 if self.gathers is not None:
                     self.gathers.heard(run.made.writes)
@@ -371,19 +405,23 @@ class Ahead:
         """A run ahead has raised; the error is held until its superstep comes."""
         with self.locked():
             run.error = error
+            _leave(run)
             if self.recording is not None:
                 self.recording.ended(run, error)
             if run.task.run is run:
                 handled = self.loop.nodes[run.made.name].error_handler_node is not None
                 for later in self.predictor.failed(run.task, fatal=not handled):
                     self.discard(later.run)
+                self._prune()
 
     def mispredicted(self, run: Run) -> None:
         """A run ahead needs what is not certain; its superstep will run it."""
         with self.locked():
+            _leave(run)
+            self.runs.discard(run)
             if run.task.run is run:
                 self.predictor.dropped(run.task)
-            self.runs.discard(run)
+                self._prune()
             run.events.discard()
             if self.recording is not None:
                 self.recording.dropped(run)
@@ -450,6 +488,13 @@ class Ahead:
                 and bool(loop.stream.modes & {"messages", "custom", "tools"})
             )
         )
+
+
+def _leave(run: Run) -> None:
+    """A run's body has ended; the task that has started it may be asked for more."""
+    if run.sink is not None:
+        sink, run.sink = run.sink, None
+        sink.less()
 
 
 def _stops(masks: Masks, names: Any) -> int:

@@ -150,7 +150,7 @@ class _Loop(_Base):
             self.recording.made(self.step, self.tasks.values())
         ahead = self.ahead
         if ahead is None:
-            if not more or len(self.tasks) == 1 or not self.engine.runs_ahead:
+            if not more or not self.engine.runs_ahead or self._alone():
                 if more and self.batches is not None:
                     self.batches.begin(self.tasks.values())
                 return more
@@ -166,6 +166,13 @@ class _Loop(_Base):
                 self.batches.begin(self.tasks.values())
         return more
 
+    def _alone(self) -> bool:
+        """Whether the superstep has one task, and nothing of it is known before its end."""
+        if len(self.tasks) > 1:
+            return False
+        masks = self.engine.masks()
+        return not masks.growing & masks.mask(task.name for task in self.tasks.values())
+
     def _lineage(self) -> Lineage | None:
         if not self.engine.nests:
             return None
@@ -179,7 +186,7 @@ class _Loop(_Base):
         return Recording(trace, self.engine.name, own, self.lineage)
 
     def _run_ahead(self) -> TaskAhead | ThreadAhead:
-        """Set up running ahead: not before a superstep has more than one task."""
+        """Set up running ahead: not before there may be something to run ahead."""
         raise NotImplementedError
 
     def after_tick(self) -> None:

@@ -33,6 +33,7 @@ from langgraph_alto.engine.partial_objects import make_partial
 from langgraph_alto.engine.routes import ahead_node, routes_of
 from langgraph_alto.engine.run import Reader, Run
 from langgraph_alto.engine.saver import HeldSaver
+from langgraph_alto.engine.sinks import attach
 from langgraph_alto.engine.supersteps import Task
 from langgraph_alto.gathering.effects import inside
 
@@ -160,6 +161,7 @@ def make(ahead: Ahead, task: Task) -> Run | None:
     detach(run, made.config)
     if ahead.gathers is not None:
         ahead.gathers.attach(made, run.events)
+    attach(ahead, task, made, run)
     if task.ancestry.frame is not None:
         made.config[CONF][KEY] = task.ancestry
         made.config["metadata"][METADATA] = str(task.ancestry)

@@ -45,6 +45,7 @@ class Pool:
         self._changed = threading.Condition()
         self._threads: list[threading.Thread] = []
         self._idle = 0
+        self._returning = 0
         self._closed = False
 
     def submit(self, priority: Priority, call: Callable[[], Any], node: str = "") -> Future[Any]:
@@ -100,6 +101,20 @@ class Pool:
             yield
         finally:
             with self._changed:
+                self._take(node)
+
+    @contextmanager
+    def aside(self, node: str = "") -> Iterator[None]:
+        """Stop counting the calling thread while it waits; it goes on when there is a place."""
+        self._finish(node)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._returning += 1
+                while self.running >= self.limit and not self._closed:
+                    self._changed.wait()
+                self._returning -= 1
                 self._take(node)
 
     def close(self) -> None:
@@ -171,4 +186,6 @@ class Pool:
             self.running -= 1
             if self._line is not None and node in self.limits:
                 self._line.give_back(node)
+            if self._returning:
+                self._changed.notify_all()
             self._offer()

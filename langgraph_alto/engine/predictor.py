@@ -34,6 +34,7 @@ from typing import Any
 
 from langgraph_alto.ancestry import Ancestry
 from langgraph_alto.engine.frontier import Frontier
+from langgraph_alto.engine.growth import Grows
 from langgraph_alto.engine.supersteps import Known, Phase, Step, Task, Write
 from langgraph_alto.engine.virtual import VirtualChannels
 from langgraph_alto.plan.bits import bits
@@ -43,7 +44,7 @@ LEAD = 256
 """How many supersteps ahead a task may run: each one more makes every decision dearer."""
 
 
-class Predictor:
+class Predictor(Grows):
     """Foresees tasks and decides which of them are certain.
 
     Args:
@@ -87,6 +88,8 @@ class Predictor:
         self.frontier = Frontier(self.known, self.virtual)
         self._dirty = False
         self._fresh: list[Task] = []
+        # While all is foreseen again: the tasks known before, to be taken up again.
+        self._before: dict[Any, Task] = {}
 
     # -- events ---------------------------------------------------------------
 
@@ -148,6 +151,7 @@ class Predictor:
             current.enter(task)
         if known is not None:
             current.writes, current.joined = known.writes, known.joined
+            current.growing = [task for task in known.growing if task in tasks]
             if matched != len(known.pulls) + len(known.pushes):
                 steps[step] = current
                 self._rebuild()
@@ -162,6 +166,7 @@ class Predictor:
         """LangGraph's task differs from the one foreseen: forget what came of it."""
         task.phase = Phase.WAITING
         task.writes = ()
+        task.growth = None
         self._rebuild()
 
     def started(self, task: Task) -> None:
@@ -190,7 +195,12 @@ class Predictor:
         task.writes = writes
         if step.leave(task):
             self._dirty = True
-        self._record(step, task)
+        if task.growth is None:
+            self._record(step, task)
+        elif (early := self._settled(step, task, writes)) is not None:
+            self._record(step, task, early)
+        else:
+            self._rebuild(reuse=True)
 
     def failed(self, task: Task, *, fatal: bool) -> list[Task]:
         """A task has raised.
@@ -206,6 +216,7 @@ class Predictor:
         task.phase = Phase.FAILED
         self._dirty = True
         if not fatal:
+            self.retracted(task)
             return []
         self._last.append(task)
         self._bound()
@@ -219,6 +230,7 @@ class Predictor:
 
     def dropped(self, task: Task) -> None:
         """A run ahead came to nothing; the task waits for its superstep."""
+        self.retracted(task)
         task.phase = Phase.WAITING
         task.late = True
         task.run = None
@@ -295,7 +307,10 @@ class Predictor:
         """Those of the keys whose value at the start of ``step`` is certain."""
         guessed = self.masks.safe_reducers if self.speculative else frozenset()
         unsure: set[str] = set()
-        for node in bits(self.frontier.pending(step)):
+        pending = self.frontier.pending(step)
+        if (prior := self.known.steps.get(step - 1)) is not None and prior.growing:
+            pending = self._apart(prior, step, unsure)
+        for node in bits(pending):
             stage = self.masks.stages[node]
             if stage.writes is None or stage.mutates is None:
                 keys = guessed.intersection(keys)
@@ -316,8 +331,9 @@ class Predictor:
         """
         return self.speculative and not self.masks.as_is[node]
 
-    def _foresee(self, task: Task) -> None:
-        """Take note of a task that LangGraph will make."""
+    def _foresee(self, task: Task) -> Task:
+        """Take note of a task that LangGraph will make; it may be known from before."""
+        task = self._before.pop(_place_of(task), task) if self._before else task
         if self.news is not None:
             self.news.append(task)
         step = self.known.step(task.step)
@@ -325,6 +341,10 @@ class Predictor:
             step.pulls[task.node] = task
         else:
             step.pushes.append(task)
+        if task.phase is not Phase.WAITING:
+            step.enter(task)
+            self._again(step, task)
+            return task
         group = step.group(task)
         before = step.unfinished
         step.enter(task)
@@ -334,9 +354,24 @@ class Predictor:
             group.waiting.append(task)
             if step.unfinished != before or len(group.waiting) == 1:
                 self._dirty = True
+        return task
 
-    def _record(self, step: Step, task: Task) -> None:
-        """Apply a finished task's writes to what is known of the next superstep."""
+    def _again(self, step: Step, task: Task) -> None:
+        """Foresee again what comes of a task."""
+        if task.phase is Phase.FINISHED:
+            self._record(step, task)
+        elif (growth := task.growth) is not None:
+            task.growth = None
+            self.grown(task, growth.writes)
+
+    def _record(self, step: Step, task: Task, early: Mapping[int, Task] | None = None) -> None:
+        """Apply a finished task's writes to what is known of the next superstep.
+
+        Args:
+            step: The task's superstep.
+            task: The task.
+            early: The tasks of its packets that are known already, by their place.
+        """
         masks, following = self.masks, task.step + 1
         name, sent = masks.stages[task.node].name, 0
         count = sum(channel == self.packets for channel, _ in task.writes)
@@ -348,6 +383,8 @@ class Predictor:
                 if node is None:
                     # LangGraph ignores it, but it has a place among the others.
                     self.known.step(following).strays.append(Task(-1, following, value, task, sent))
+                elif early and (known := early.get(sent)) is not None:
+                    known.ancestry = task.ancestry.child(name, sent, count)
                 else:
                     packet = Task(node, following, value, task, sent)
                     packet.ancestry = task.ancestry.child(name, sent, count)
@@ -370,10 +407,22 @@ class Predictor:
                     step.joined.append(node)
                     self._dirty = True
 
-    def _rebuild(self) -> None:
-        """Forget everything foreseen beyond the base, and foresee it again."""
+    def _rebuild(self, *, reuse: bool = False) -> None:
+        """Forget everything foreseen beyond the base, and foresee it again.
+
+        Args:
+            reuse: Take up the same tasks again where they are foreseen again. What
+                they were given is compared in their superstep, as always.
+        """
         steps, base = self.known.steps, self.known.base
-        current = steps[base]
+        current = steps.get(base, Step())
+        if reuse:
+            self._before = {
+                _place_of(task): task
+                for number, step in steps.items()
+                if number > base
+                for task in step.tasks()
+            }
         steps.clear()
         self.virtual.clear()
         self._fresh.clear()
@@ -383,8 +432,8 @@ class Predictor:
             fresh.enter(task)
         steps[base] = fresh
         for task in list(fresh.tasks()):
-            if task.phase is Phase.FINISHED:
-                self._record(fresh, task)
+            self._again(fresh, task)
+        self._before = {}
         self._bound()
         self._dirty = True
 
@@ -423,6 +472,7 @@ class Predictor:
         latest = 0  # unfinished or possible at the superstep just before
         seen = 0  # present or possible at an earlier superstep
         ahead = 0  # present or possible at a superstep after the base
+        earlier = 0  # unfinished or possible before the superstep just before
         last = min(max(steps, default=self.known.base), self.horizon)
         for number, pending, possible in self.frontier.walk(last):
             step = steps.get(number)
@@ -435,9 +485,10 @@ class Predictor:
                     return
                 if step is not None:
                     step.settled = not latest
-                    self._open(number, step, before, latest, possible, ready)
+                    self._open(number, step, (earlier, before, latest), possible, ready)
             if step is not None and step.routing:
                 self._route(number, step, before, routable)
+            earlier = before
             before |= pending
             latest = pending
             seen |= here
@@ -446,12 +497,13 @@ class Predictor:
         self,
         number: int,
         step: Step,
-        before: int,
-        latest: int,
+        passed: tuple[int, int, int],
         possible: int,
         ready: list[Task],
     ) -> None:
         masks = self.masks
+        earlier, before, latest = passed
+        prior = self.known.steps.get(number - 1)
         for groups, blockers in (
             (step.pull_groups, masks.blockers),
             (step.push_groups, masks.packet_blockers),
@@ -462,6 +514,14 @@ class Predictor:
                 bit = 1 << node
                 # Guess that unfinished work changes nothing, unless it does so in place.
                 waits = before & masks.mutators if self._guesses(node) else before
+                if late & bit and (cleared := self._cleared(node, prior)):
+                    # What grows has started it, and will not write what it reads.
+                    rest = latest & ~cleared
+                    waits = earlier | rest
+                    late &= ~bit
+                    if self.frontier.reach(rest) & bit or masks.joined & bit:
+                        group.open = False
+                        continue
                 group.open = bool(
                     self.allowed & bit
                     and not (latest and bit & self.exact and groups is step.push_groups)
@@ -511,3 +571,10 @@ class Predictor:
                     ),
                 )
                 self._foresee(target)
+
+
+def _place_of(task: Task) -> Any:
+    """What makes a foreseen task the same as one foreseen before."""
+    if task.packet is None:
+        return task.step, task.node
+    return task.step, id(task.packet), id(task.parent)

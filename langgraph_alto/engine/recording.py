@@ -14,6 +14,7 @@ from langgraph_alto.trace import Outcome, RunOf, Span, Superstep, Trace
 if TYPE_CHECKING:
     from langgraph_alto.engine.run import Run
 
+
 class Recording:
     """What the engine tells of one run.
 

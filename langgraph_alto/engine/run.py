@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langgraph_alto.engine.events import Events
 from langgraph_alto.engine.partial import Misprediction
@@ -14,6 +14,9 @@ from langgraph_alto.engine.routes import Gate
 from langgraph_alto.engine.saver import HeldSaver
 from langgraph_alto.engine.supersteps import Task
 from langgraph_alto.trace import Span
+
+if TYPE_CHECKING:
+    from langgraph_alto.engine.sinks import Sink
 
 NOTHING: Any = object()
 """Stands for the value of a key that has none."""
@@ -43,6 +46,7 @@ class Run:
         "provisional",
         "routed",
         "saver",
+        "sink",
         "span",
         "state",
         "task",
@@ -67,6 +71,8 @@ class Run:
         self.future: Any = None
         self.saver: HeldSaver | None = None
         self.span: Span | None = None
+        # Who waits for it: the task that has started it, and still runs.
+        self.sink: Sink | None = None
         # What the task's reads of shared state go to, until it is adopted.
         self.view: Callable[..., Any] | None = None
 

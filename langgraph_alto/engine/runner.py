@@ -357,18 +357,23 @@ class Runner(PregelRunner):
             assert limiter is not None
             return within(limiter, task.name, partial(run_usual, task))
 
+        def run_placed(task: Any) -> Any:
+            assert shell is not None
+            return shell.placed(task, partial(run_usual, task))
+
         def start(task: Any) -> None:
+            grows = shell is not None and shell.grows(task.name)
             if shell is not None and (run := shell.adopt(task)) is not None:
                 future: Any = shell.create(
                     shell.hand_over(run, task, partial(run_usual, task)), task.name
                 )
-            elif limiter is not None and (
-                task.name in limiter.limits or task.name in limiter.apart
+            elif grows or (
+                limiter is not None and (task.name in limiter.limits or task.name in limiter.apart)
             ):
                 submit: Any = self.submit()
                 with ungated(submit):
                     future = submit(
-                        run_limited,
+                        run_placed if grows else run_limited,
                         task,
                         __name__=task.name,
                         __cancel_on_exit__=True,

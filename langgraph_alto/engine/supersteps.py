@@ -29,6 +29,25 @@ class Phase(Enum):
 
 
 @dataclass(slots=True, eq=False)
+class Growth:
+    """What is known of the writes of a task that has not finished.
+
+    Args:
+        writes: The writes, in order.
+        children: The tasks that its packets start, in order.
+        sent: How many packets it has sent.
+        keys: State keys whose value is final.
+        started: The nodes that it has started by an edge (bits).
+    """
+
+    writes: list[Write] = field(default_factory=list)
+    children: list[Task] = field(default_factory=list)
+    sent: int = 0
+    keys: set[str] = field(default_factory=set)
+    started: int = 0
+
+
+@dataclass(slots=True, eq=False)
 class Task:
     """A task LangGraph has made, or will make.
 
@@ -44,6 +63,8 @@ class Task:
         late: Nothing more of it may start before its own superstep.
         run: The shell's handle on its run ahead.
         ancestry: The fan-outs it came from.
+        growth: What it has put out so far, where that is known before its end.
+        sink: The shell's handle on what tells of its growth.
     """
 
     node: int
@@ -57,6 +78,8 @@ class Task:
     late: bool = False
     run: Any = None
     ancestry: Ancestry = ROOT
+    growth: Growth | None = None
+    sink: Any = None
 
     def order(self, masks: Masks) -> tuple[Any, ...]:
         """A key that sorts the tasks of one superstep as LangGraph applies them.
@@ -93,6 +116,7 @@ class Step:
     push_groups: dict[int, Group] = field(default_factory=dict)
     routing: list[Task] = field(default_factory=list)
     joined: list[int] = field(default_factory=list)
+    growing: list[Task] = field(default_factory=list)
     strays: list[Task] = field(default_factory=list)
     places: dict[int, int] = field(default_factory=dict)
     settled: bool = False

@@ -16,7 +16,9 @@ from langgraph_alto.engine.batches import Batches
 from langgraph_alto.engine.partial import Misprediction
 from langgraph_alto.engine.routes import AsyncGate, Gate
 from langgraph_alto.engine.run import Run
-from langgraph_alto.engine.slots import Slots, within
+from langgraph_alto.engine.sinks import Sink, TaskSink
+from langgraph_alto.engine.slots import FIRST, Slots, within
+from langgraph_alto.engine.supersteps import Task
 from langgraph_alto.plan.masks import Masks
 
 
@@ -50,10 +52,14 @@ class TaskAhead(Ahead):
         self._context = copy_context()
         self._tasks: set[asyncio.Task[None]] = set()
         self._given_up: set[asyncio.Task[None]] = set()
-        self._holding: set[Run] = set()
+        # What holds a slot: runs ahead, and the ids of tasks that may give it up for a while.
+        self._holding: set[Run | str] = set()
 
     def gate(self, run: Run) -> Gate:
         return AsyncGate()
+
+    def sink(self, known: Task, made: Any, run: Run | None) -> Sink:
+        return TaskSink(self, known, made, run)
 
     def launch(self, run: Run) -> None:
         slots, node = self.slots, run.made.name
@@ -113,14 +119,51 @@ class TaskAhead(Ahead):
             task.writes.clear()
             task.writes.extend(run.made.writes)
         elif self.slots is not None:
-            await within(self.slots, task.name, again)
+            await self.placed(task, again)
         else:
             await again()
+
+    def grows(self, node: str) -> bool:
+        """Whether tasks of a node may have to wait for those that they start."""
+        place = self.masks.index.get(node)
+        return (
+            self.slots is not None
+            and place is not None
+            and self.masks.stages[place].buffer is not None
+        )
+
+    async def placed(self, task: Any, usual: Callable[[], Awaitable[None]]) -> None:
+        """Run a task of the current superstep in a slot that it may give up for a while."""
+        slots = self.slots
+        assert slots is not None
+        await slots.acquire(FIRST, task.name)
+        self._holding.add(task.id)
+        try:
+            await usual()
+        finally:
+            if task.id in self._holding:
+                self._holding.discard(task.id)
+                slots.release(task.name)
+
+    async def pause(self, sink: Sink, room: asyncio.Future[None]) -> None:
+        """Let a task wait, without a slot, until there is room for what it puts out."""
+        if sink.run is not None:
+            await self.stand_aside(sink.run, room)
+        elif self.slots is None or sink.id not in self._holding:
+            await room
+        else:
+            self._holding.discard(sink.id)
+            self.slots.release(sink.name)
+            await room
+            await self.slots.acquire(FIRST, sink.name)
+            self._holding.add(sink.id)
 
     async def alone(self, task: Any, usual: Callable[[], Awaitable[None]]) -> None:
         """Run the only task of a superstep, counted in the bound beside what runs ahead."""
         place = self.masks.index.get(task.name)
-        if self.slots is None or not self.slots.held or place is None:
+        if self.grows(task.name):
+            await self.placed(task, usual)
+        elif self.slots is None or not self.slots.held or place is None:
             await usual()
         elif self.masks.stages[place].calls_tasks:
             # Its calls take slots of their own, and it waits for them.
@@ -142,6 +185,8 @@ class TaskAhead(Ahead):
         self.closed = True
         if self.gathers is not None:
             self.gathers.stop()
+        for sink in self.sinks:
+            sink.wake()
         tasks = list(self._tasks)
         for task in tasks:
             self._give_up(task)

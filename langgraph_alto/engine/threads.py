@@ -19,7 +19,9 @@ from langgraph_alto.engine.partial import Misprediction
 from langgraph_alto.engine.pool import Pool
 from langgraph_alto.engine.routes import Gate
 from langgraph_alto.engine.run import Run
+from langgraph_alto.engine.sinks import Sink, ThreadSink
 from langgraph_alto.engine.slots import FIRST
+from langgraph_alto.engine.supersteps import Task
 from langgraph_alto.plan.masks import Masks
 
 
@@ -89,6 +91,9 @@ class ThreadAhead(Ahead):
 
     def gate(self, run: Run) -> Gate:
         return ThreadGate(self.pool, run.made.name)
+
+    def sink(self, known: Task, made: Any, run: Run | None) -> Sink:
+        return ThreadSink(self, known, made, run)
 
     def launch(self, run: Run) -> None:
         context, batches = self._context.copy(), self._batches
@@ -173,6 +178,8 @@ class ThreadAhead(Ahead):
             for run in list(self.runs):
                 if isinstance(run.gate, ThreadGate):
                     run.gate.abandon()
+            for sink in self.sinks:
+                sink.wake()
         self.pool.close()
         self.forget()
 

@@ -37,6 +37,12 @@ class VirtualChannels:
         if self._applied:
             self._applied = {at: made for at, made in self._applied.items() if at[1] > base}
 
+    def changed(self, name: str, step: int) -> None:
+        """What is known of the writes to a channel at a superstep is not what it was."""
+        for at in [at for at in self._made if at[0] == name and at[1] > step]:
+            del self._made[at]
+            self._applied.pop(at, None)
+
     def clear(self) -> None:
         """Drop everything foreseen."""
         self._made.clear()

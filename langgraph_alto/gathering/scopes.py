@@ -311,6 +311,20 @@ class Tracked(Runnable[Any, Any]):
         return not is_retried(error, self.spec.retry_policy, attempt_of(config))
 
 
+def addressed_early(config: Any, packet: Send, place: int) -> Send:
+    """A packet as its task's output will have it, before the task has ended.
+
+    Args:
+        config: The config of a task that may be one of a gathered fan-out.
+        packet: What it has sent.
+        place: Its place among all that the task sends.
+    """
+    fanout: Fanout | None = config["configurable"].get(_FANOUT)
+    if fanout is None or packet.node not in fanout.scope.tracked:
+        return packet
+    return fanout._addressed(packet, place, {}, phantom=False)
+
+
 class Addressed(Runnable[Any, Any]):
     """A conditional edge of a node of a gathered fan-out, or of ``START``.
 

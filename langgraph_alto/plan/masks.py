@@ -67,6 +67,7 @@ class Masks:
         asks_identity: Nodes that may look at their task's id, namespace or path.
         loops: Where a run may go round.
         nests: Whether a task may have an ancestry: by a fan-out or a loop.
+        growing: Nodes whose output may be known in part before they have ended.
     """
 
     stages: tuple[Stage, ...]
@@ -90,6 +91,12 @@ class Masks:
     asks_identity: int
     loops: Loops
     nests: bool
+    growing: int
+
+    @property
+    def joined(self) -> int:
+        """The nodes that waiting edges lead to."""
+        return sum(1 << target for target in {join.target for join in self.joins})
 
     def mask(self, names: Iterable[str]) -> int:
         """The bits of the named nodes; names the plan does not know are left out."""
@@ -234,6 +241,7 @@ def compile_masks(
         asks_identity=who(lambda stage: stage.asks_identity),
         loops=loops,
         nests=any(sends) or bool(loops.heads),
+        growing=who(lambda stage: stage.buffer is not None),
     )
 
 

@@ -37,6 +37,7 @@ from langgraph_alto.plan.called import with_called
 from langgraph_alto.plan.effects import Doubt, Effects, Facts
 from langgraph_alto.plan.masks import Masks, Trigger, compile_masks
 from langgraph_alto.plan.stages import Route, Stage, check_names, declared, roots
+from langgraph_alto.streaming.nodes import buffer_of
 
 _BRANCH_TO = "branch:to:"
 
@@ -164,11 +165,18 @@ def _stage(
         barrier=_barrier(graph, name, node, facts, ordered or bool(effects and effects.ordered)),
         whole_input=whole,
         exact_id=bool(called) or subgraph,
+        buffer=_buffer(bound),
         doubts=facts.doubts,
         least_reads=facts.least_reads,
         least_writes=facts.least_writes,
         least_mutates=facts.least_mutates,
     )
+
+
+def _buffer(bound: Any) -> int | None:
+    """How many tasks a ``@streaming`` node may have started and not seen end."""
+    function = getattr(bound, "func", None) or getattr(bound, "afunc", None)
+    return None if function is None else buffer_of(function)
 
 
 def _annotated(graph: Pregel[Any, Any, Any, Any], name: str) -> object | None:

@@ -79,6 +79,8 @@ class Stage:
         whole_input: Whether its input cannot be given with keys missing.
         exact_id: Whether what it runs needs the true id of its task (a
             subgraph, whose checkpoints and streams carry it).
+        buffer: How many tasks that a ``@streaming`` node has started may be
+            unfinished before it is asked for more; ``None`` for any other node.
         doubts: What stayed unknown about it, and why.
         least_reads: State keys it was seen to read, whatever ``reads`` says.
         least_writes: Keys it was seen to write, whatever ``writes`` says.
@@ -104,6 +106,7 @@ class Stage:
     barrier: str | None = None
     whole_input: bool = False
     exact_id: bool = False
+    buffer: int | None = None
     doubts: tuple[Doubt, ...] = field(default=())
     least_reads: frozenset[str] = frozenset()
     least_writes: frozenset[str] = frozenset()

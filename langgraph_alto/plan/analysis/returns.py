@@ -86,6 +86,18 @@ class Outcome:
             self._locate(atom)
             self._node_atom(atom)
 
+    def parts(self, value: Value) -> None:
+        """Take what a ``@streaming`` node yields: as what it returns, and packets as such."""
+        for atom in value:
+            self._locate(atom)
+            cell = self.machine.cell(atom) if isinstance(atom, Alloc) else None
+            if cell is not None and cell.kind == "send":
+                self.send(cell)
+            elif cell is not None and cell.kind in ("list", "tuple"):
+                self.parts(cell.everything())
+            else:
+                self._node_atom(atom)
+
     def _node_atom(self, atom: Atom) -> None:
         if isinstance(atom, (Const, Plain)):
             return

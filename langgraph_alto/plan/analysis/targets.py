@@ -9,8 +9,10 @@ import types
 import typing
 from dataclasses import dataclass, replace
 
+from langgraph_alto.batching.declare import declared_of
 from langgraph_alto.plan.analysis import hints, members, runnables
 from langgraph_alto.plan.analysis.calls import apply
+from langgraph_alto.plan.analysis.items import elements
 from langgraph_alto.plan.analysis.machine import GiveUp, Machine, wrap
 from langgraph_alto.plan.analysis.reach import cell_node, escape
 from langgraph_alto.plan.analysis.returns import END, Outcome
@@ -20,6 +22,7 @@ from langgraph_alto.plan.analysis.source import call_home, source_of
 from langgraph_alto.plan.analysis.together import ways_of
 from langgraph_alto.plan.analysis.values import UNKNOWN, Args, Opaque, Ref, Value, one
 from langgraph_alto.plan.effects import Doubt, Facts
+from langgraph_alto.streaming.nodes import generator_of
 
 _MAX_PASSES = 24
 
@@ -84,10 +87,14 @@ def analyse_router(target: object, schema: object | None = None) -> RouterFacts:
 
 
 def _analyse_node(machine: Machine, target: object, schema: object | None) -> Facts:
-    result = _run(machine, target, schema)
+    streamed = _streamed(target)
+    result = _run(machine, target if streamed is None else streamed, schema)
     outcome = Outcome(machine)
-    generator = _is_generator(target)
-    if generator:
+    generator = streamed is None and _is_generator(target)
+    if streamed is not None:
+        result = elements(machine, result, cell_node())
+        outcome.parts(result)
+    elif generator:
         outcome.unknown_writes("the node is a generator, whose chunks are added up")
         outcome.unknown_goto("the node is a generator, whose chunks are added up")
     elif result:
@@ -99,7 +106,7 @@ def _analyse_node(machine: Machine, target: object, schema: object | None) -> Fa
     rooted = schema is not None and _is_root(schema)
     writes = None if outcome.any_writes else frozenset(outcome.writes)
     facts = _facts(machine, outcome, writes, goto)
-    if not generator:
+    if not generator and streamed is None:
         facts = replace(facts, together=ways_of(machine, result, node=True))
     return _rooted(facts, machine) if rooted else facts
 
@@ -233,6 +240,12 @@ def _plain_function(target: object) -> types.FunctionType | None:
     return call if isinstance(call, types.FunctionType) else None
 
 
+def _streamed(target: object) -> object | None:
+    """The generator function in a ``@streaming`` node, or ``None``."""
+    found = [generator_of(function) for function in functions(target)]
+    return found[0] if len(found) == 1 else None
+
+
 def _is_generator(target: object) -> bool:
     return any(
         f is not None and (inspect.isgeneratorfunction(f) or inspect.isasyncgenfunction(f))
@@ -295,7 +308,9 @@ def _command_names(hint: object) -> set[str]:
 def _nothing_known(machine: Machine, why: str, target: object) -> Facts:
     file = line = None
     with contextlib.suppress(Exception):
-        plain = _plain_function(functions(target)[0])
+        taken = functions(target)[0]
+        declared = declared_of(taken)
+        plain = _plain_function(taken if declared is None else declared.function)
         if plain is not None:
             file, line = plain.__code__.co_filename, plain.__code__.co_firstlineno
     doubts = tuple(Doubt(fact, why, file, line) for fact in ("reads", "writes", "mutates", "goto"))

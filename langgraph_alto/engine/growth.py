@@ -1,0 +1,216 @@
+"""Tasks whose output grows: what is certain of it before they have ended.
+
+A ``@streaming`` node yields parts of its output, and a declared stream shows what
+a router will return. Either way a task that still runs has *grown*: some of what it
+will write is known. Packets are tasks of the next superstep as soon as they are
+known, as those of a finished task are. A node that an edge starts waits for less::
+
+    title, text = writes(pages)          pages has yielded {"title": ...}
+
+    pages (grows) ──▶ head   reads title          may start
+                  ──▶ body   reads title, text    waits for text
+
+That holds where nothing can take it back but the task's failure, which ends the
+superstep: of a key that may be written once, the value is final when it is yielded.
+What a finished task turns out not to have written after all is forgotten, and all
+that came of it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from langgraph.channels import LastValue
+
+from langgraph_alto.engine.frontier import Frontier
+from langgraph_alto.engine.supersteps import Growth, Known, Phase, Step, Task, Write
+from langgraph_alto.engine.virtual import VirtualChannels
+from langgraph_alto.plan.bits import bits
+from langgraph_alto.plan.masks import Masks, Trigger
+
+
+class Grows:
+    """What the predictor knows of tasks that grow; a part of it."""
+
+    masks: Masks
+    packets: str
+    known: Known
+    virtual: VirtualChannels
+    frontier: Frontier
+    rebuilt: bool
+    _dirty: bool
+    _foresee: Callable[[Task], Task]
+    _rebuild: Callable[..., None]
+
+    def grown(self, task: Task, writes: Sequence[Write]) -> None:
+        """A task that has not finished will have written this, if it does not fail.
+
+        Args:
+            task: The task.
+            writes: A further part of its writes, in order.
+        """
+        step = self.known.steps.get(task.step)
+        if step is None or task.phase in (Phase.FINISHED, Phase.FAILED):
+            return
+        if task.growth is None:
+            task.growth = Growth()
+        task.growth.writes.extend(writes)
+        if task not in step.growing:
+            step.growing.append(task)
+        self._grow(step, task, writes)
+
+    def retracted(self, task: Task) -> None:
+        """What a task has put out so far counts for nothing: it begins again, or failed."""
+        if task.growth is None:
+            return
+        task.growth = None
+        step = self.known.steps.get(task.step)
+        if step is not None and task in step.growing:
+            self._rebuild(reuse=True)
+
+    def _grow(self, step: Step, task: Task, writes: Iterable[Write]) -> None:
+        growth, masks = task.growth, self.masks
+        assert growth is not None
+        name, following = masks.stages[task.node].name, task.step + 1
+        for channel, value in writes:
+            if channel == self.packets:
+                node = masks.index.get(getattr(value, "node", None) or "")
+                child = Task(-1 if node is None else node, following, value, task, growth.sent)
+                growth.sent += 1
+                if node is not None:
+                    child.ancestry = task.ancestry.child(name, child.position)
+                    growth.children.append(self._foresee(child))
+            elif channel in masks.triggers:
+                for node, kind in masks.triggers[channel]:
+                    if kind is Trigger.EDGE:
+                        self._start(task, node)
+            elif self._once(channel) and channel not in growth.keys:
+                growth.keys.add(channel)
+                step.writes.setdefault(channel, []).append((task, value))
+                self.virtual.changed(channel, task.step)
+        for node in bits(masks.mask(masks.stages[task.node].edges)):
+            if self._needed(task, node) and self._satisfied(task, node):
+                self._start(task, node)
+        self._dirty = True
+
+    def _start(self, task: Task, node: int) -> None:
+        growth = task.growth
+        assert growth is not None
+        if not growth.started >> node & 1:
+            growth.started |= 1 << node
+            led = self.masks.loops.follow(task.ancestry, node)
+            known = self.known.step(task.step + 1).pulls.get(node)
+            if known is None:
+                self._foresee(Task(node, task.step + 1, ancestry=led))
+            else:
+                known.ancestry = known.ancestry.meet(led)
+
+    def _once(self, key: str) -> bool:
+        """Whether a superstep may write a key only once."""
+        return type(self.virtual.channels.get(key)) is LastValue
+
+    def _needed(self, task: Task, node: int) -> frozenset[str]:
+        """The keys that a node reads and the task may write."""
+        reads, writes = self.masks.stages[node].read_keys, self.masks.stages[task.node].writes
+        return reads if writes is None else reads & writes
+
+    def _satisfied(self, task: Task, node: int) -> bool:
+        """Whether a node need not wait for the task's end, once it is started."""
+        assert task.growth is not None
+        before, after = self.masks.stages[task.node], self.masks.stages[node]
+        if before.mutates != frozenset() or after.mutates != frozenset():
+            return False
+        if before.uses_store and after.uses_store:
+            return False
+        return self._needed(task, node) <= task.growth.keys
+
+    def _cleared(self, node: int, step: Step | None) -> int:
+        """The nodes that the task of ``node`` at the next superstep need not wait for here."""
+        found = 0
+        for task in step.growing if step is not None else ():
+            growth = task.growth
+            if (
+                growth is not None
+                and growth.started >> node & 1
+                and step is not None
+                and step.counts.get(task.node) == 1
+                and self._satisfied(task, node)
+            ):
+                found |= 1 << task.node
+        return found
+
+    def _apart(self, prior: Step, number: int, unsure: set[str]) -> int:
+        """What is pending before a superstep but for tasks that grow just before it.
+
+        Args:
+            prior: The superstep before.
+            number: The superstep.
+            unsure: Takes the keys that the tasks left out may still write.
+        """
+        left_out = 0
+        for task in prior.growing:
+            writes = self.masks.stages[task.node].writes
+            if (
+                task.growth is not None
+                and writes is not None
+                and self.masks.stages[task.node].mutates == frozenset()
+                and prior.counts.get(task.node) == 1
+            ):
+                unsure |= writes - task.growth.keys
+                left_out |= 1 << task.node
+        found = 0
+        for at, pending, _ in self.frontier.walk(number - 1):
+            found |= pending & ~left_out if at == number - 1 else pending
+        return found
+
+    def _settled(
+        self, step: Step, task: Task, writes: Sequence[Write]
+    ) -> Mapping[int, Task] | None:
+        """Put what a task has written in the place of what it was seen to write.
+
+        Returns:
+            The tasks of its packets that are known already, by their place;
+            ``None`` where something that was seen has not come.
+        """
+        growth, task.growth = task.growth, None
+        assert growth is not None
+        step.growing.remove(task)
+        waiting = deque(growth.children)
+        early: dict[int, Task] = {}
+        place = 0
+        for channel, value in writes:
+            if channel != self.packets:
+                continue
+            for at, child in enumerate(waiting):
+                if child.packet is value or same_packet(child.packet, value):
+                    child.packet, child.position = value, place
+                    early[place] = child
+                    del waiting[at]
+                    break
+            place += 1
+        triggered = 0
+        for channel, _ in writes:
+            for node, _ in self.masks.triggers.get(channel, ()):
+                triggered |= 1 << node
+        lost = bool(waiting) or bool(growth.started & ~triggered)
+        for key in growth.keys:
+            entries = step.writes[key]
+            seen = next(value for owner, value in entries if owner is task)
+            entries[:] = [entry for entry in entries if entry[0] is not task]
+            lost = lost or not any(channel == key and value is seen for channel, value in writes)
+            self.virtual.changed(key, task.step)
+        self.known.step(task.step + 1).places.clear()
+        return None if lost else early
+
+
+def same_packet(seen: Any, sent: Any) -> bool:
+    """Whether a packet that was seen early is the one that was sent in the end."""
+    from langgraph_alto.engine.run import alike
+
+    return bool(
+        seen.node == sent.node
+        and getattr(seen, "timeout", None) == getattr(sent, "timeout", None)
+        and alike(seen.arg, sent.arg)
+    )

@@ -11,6 +11,7 @@ from langgraph_alto.gathering.results import Arriving, Failure, Gathered
 from langgraph_alto.graph import AltoGraph
 from langgraph_alto.infer import ainfer, infer
 from langgraph_alto.plan.effects import Effects
+from langgraph_alto.streaming.nodes import streaming
 from langgraph_alto.trace import Span, Trace, trace
 from langgraph_alto.wrap import UnsupportedLangGraphWarning, install, uninstall, wrap
 
@@ -35,6 +36,7 @@ __all__ = [
     "gather",
     "infer",
     "install",
+    "streaming",
     "trace",
     "uninstall",
     "wrap",

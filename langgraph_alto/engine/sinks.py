@@ -20,7 +20,7 @@ from langgraph_alto.engine.partial import Misprediction
 from langgraph_alto.engine.supersteps import Task, Write
 from langgraph_alto.gathering.outputs import gotos, update_of
 from langgraph_alto.gathering.scopes import addressed_early
-from langgraph_alto.streaming.nodes import SINK
+from langgraph_alto.streams.nodes import SINK
 
 if TYPE_CHECKING:
     from langgraph_alto.engine.ahead import Ahead

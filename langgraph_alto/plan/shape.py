@@ -37,7 +37,7 @@ from langgraph_alto.plan.called import with_called
 from langgraph_alto.plan.effects import Doubt, Effects, Facts
 from langgraph_alto.plan.masks import Masks, Trigger, compile_masks
 from langgraph_alto.plan.stages import Route, Stage, check_names, declared, roots
-from langgraph_alto.streaming.nodes import buffer_of
+from langgraph_alto.streams.nodes import buffer_of
 
 _BRANCH_TO = "branch:to:"
 

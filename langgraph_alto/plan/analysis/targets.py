@@ -22,7 +22,7 @@ from langgraph_alto.plan.analysis.source import call_home, source_of
 from langgraph_alto.plan.analysis.together import ways_of
 from langgraph_alto.plan.analysis.values import UNKNOWN, Args, Opaque, Ref, Value, one
 from langgraph_alto.plan.effects import Doubt, Facts
-from langgraph_alto.streaming.nodes import generator_of
+from langgraph_alto.streams.nodes import generator_of
 
 _MAX_PASSES = 24
 

@@ -11,13 +11,13 @@ It is fed chunks, whose borders mean nothing: the pieces are those of the text f
 one chunk. What it costs is linear in the text, however finely it comes.
 """
 
-from langgraph_alto.streaming.split.base import Factory, Splitter
-from langgraph_alto.streaming.split.elements import element
-from langgraph_alto.streaming.split.functions import by_function
-from langgraph_alto.streaming.split.lines import item, line
-from langgraph_alto.streaming.split.names import splitter
-from langgraph_alto.streaming.split.sentences import sentence
-from langgraph_alto.streaming.split.tool_calls import ToolCalls
+from langgraph_alto.streams.split.base import Factory, Splitter
+from langgraph_alto.streams.split.elements import element
+from langgraph_alto.streams.split.functions import by_function
+from langgraph_alto.streams.split.lines import item, line
+from langgraph_alto.streams.split.names import splitter
+from langgraph_alto.streams.split.sentences import sentence
+from langgraph_alto.streams.split.tool_calls import ToolCalls
 
 __all__ = [
     "Factory",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from langgraph_alto.streaming.split.base import Factory, Pieces
+from langgraph_alto.streams.split.base import Factory, Pieces
 
 _START = re.compile(r"(?m)^[^\S\n]*(?=[\[{])")
 _MARK = re.compile(r"[\"\[\]{},\s]")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from langgraph_alto.streaming.split.base import Factory
-from langgraph_alto.streaming.split.elements import element
-from langgraph_alto.streaming.split.functions import by_function
-from langgraph_alto.streaming.split.lines import item, line
-from langgraph_alto.streaming.split.sentences import sentence
+from langgraph_alto.streams.split.base import Factory
+from langgraph_alto.streams.split.elements import element
+from langgraph_alto.streams.split.functions import by_function
+from langgraph_alto.streams.split.lines import item, line
+from langgraph_alto.streams.split.sentences import sentence
 
 _NAMED: dict[str, Callable[[], Factory]] = {
     "element": element,

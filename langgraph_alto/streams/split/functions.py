@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from langgraph_alto.streaming.split.base import Factory, Pieces
+from langgraph_alto.streams.split.base import Factory, Pieces
 
 
 def by_function(function: Callable[[str], list[str]]) -> Factory:

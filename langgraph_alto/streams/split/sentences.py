@@ -36,8 +36,8 @@ from functools import cache
 from importlib import import_module
 from typing import Any, NamedTuple
 
-from langgraph_alto.streaming.split.base import Factory, Pieces
-from langgraph_alto.streaming.split.markdown import Kind, LineReader
+from langgraph_alto.streams.split.base import Factory, Pieces
+from langgraph_alto.streams.split.markdown import Kind, LineReader
 
 WORD = 32
 """How many characters of the next word are waited for, at most."""

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from langgraph_alto.streaming.split import (
+from langgraph_alto.streams.split import (
     Factory,
     by_function,
     element,
@@ -365,7 +365,7 @@ def test_pysbd_is_given_each_character_a_bounded_number_of_times(
 
 def test_pysbd_is_imported_when_first_needed() -> None:
     code = (
-        "import sys, langgraph_alto.streaming.split as split\n"
+        "import sys, langgraph_alto.streams.split as split\n"
         "split.splitter('line'); assert 'pysbd' not in sys.modules\n"
         "split.splitter('sentence'); assert 'pysbd' in sys.modules"
     )

@@ -14,7 +14,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, ToolCall, message
 from langchain_core.messages.ai import add_ai_message_chunks
 from langchain_core.messages.tool import tool_call, tool_call_chunk
 
-from langgraph_alto.streaming.split import ToolCalls, tool_calls
+from langgraph_alto.streams.split import ToolCalls, tool_calls
 
 
 def part(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from langgraph_alto.streaming.split.base import Factory, Pieces
-from langgraph_alto.streaming.split.markdown import Kind, LineReader, Opening
+from langgraph_alto.streams.split.base import Factory, Pieces
+from langgraph_alto.streams.split.markdown import Kind, LineReader, Opening
 
 
 def line() -> Factory:

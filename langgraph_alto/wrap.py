@@ -177,7 +177,7 @@ def _wrapped(graph: Pregel[Any, Any, Any, Any], chosen: Options) -> Any:
 
 def _again(name: str, node: Any, chosen: Options) -> Any:
     """A node of a graph that is wrapped again: a graph used as a node takes the policy."""
-    if not isinstance(node.bound, Wrapped):
+    if not isinstance(node.bound, Wrapped) or name in chosen.batch:
         bound = _batched(name, node.bound, chosen)
         return node if bound is node.bound else _quiet(node.copy({"bound": bound}))
     wrapped = _wrapped(
@@ -214,7 +214,7 @@ def _node(name: str, node: Any, chosen: Options) -> Any:
 
     tracked = node.bound if isinstance(node.bound, Tracked) else None
     inner: Any = node.bound if tracked is None else tracked.inner
-    if type(inner) in (Pregel, CompiledStateGraph):
+    if type(inner) in (Pregel, CompiledStateGraph) and name not in chosen.batch:
         wrapped = _wrapped(inner, Options(chosen.policy, trace=chosen.trace))
         graphs = [wrapped if graph is inner else graph for graph in node.subgraphs]
         bound = wrapped if tracked is None else tracked.around(wrapped)

@@ -156,6 +156,13 @@ def batch_nodes(nodes: Mapping[str, Any]) -> dict[str, BatchNode]:
 
 def _calls(inner: Any, batch: Batch, name: str) -> Calls:
     """The form of a node that takes a list."""
+    from langgraph_alto.gathering.nodes import GatherNode
+
+    if isinstance(inner, GatherNode):
+        raise TypeError(
+            f"batch names the node {name!r}, which is a gather: it calls its function once for "
+            "each parent; leave it out"
+        )
     if isinstance(inner, Pregel):
         raise TypeError(
             f"batch names the node {name!r}, which is a graph; batch a node inside of it, "

@@ -24,6 +24,7 @@ from langgraph_alto.engine.batches import Batches, Lane, Ticket
 from langgraph_alto.engine.line import FIRST, Priority
 from langgraph_alto.engine.pool import Pool
 from langgraph_alto.engine.routes import routes_of
+from langgraph_alto.gathering.log import unwrapped
 
 
 @dataclass(eq=False, slots=True)
@@ -89,8 +90,12 @@ class ThreadLane(Lane):
 
     def submit(self, ticket: Ticket, task: Any, rest: Callable[[], None]) -> Future[None]:
         """Put a task aside; :meth:`look` is to be called when no more comes at once."""
+        envelope, payload = unwrapped(task.input)
+        if envelope is not None and envelope.get("phantom"):
+            ticket.arrived()  # it stands for a packet in a gathered fan-out, and has no body
+            return self.pool.submit(ticket.priority, rest, self.node.label)
         future: Future[None] = Future()
-        aside = _Aside(ticket, task.input, task.config, rest, future)
+        aside = _Aside(ticket, payload, task.config, rest, future)
         with self._changed:
             if self._closed:
                 raise RuntimeError("the run has ended")

@@ -11,6 +11,7 @@ from langgraph_alto.gathering.results import Arriving, Failure, Gathered
 from langgraph_alto.graph import AltoGraph
 from langgraph_alto.infer import ainfer, infer
 from langgraph_alto.plan.effects import Effects
+from langgraph_alto.streams.declare import Stream
 from langgraph_alto.streams.nodes import streaming
 from langgraph_alto.trace import Span, Trace, trace
 from langgraph_alto.wrap import UnsupportedLangGraphWarning, install, uninstall, wrap
@@ -27,6 +28,7 @@ __all__ = [
     "Frame",
     "Gathered",
     "Span",
+    "Stream",
     "Trace",
     "UnsupportedLangGraphWarning",
     "__version__",

@@ -31,6 +31,9 @@ if installed.split(".")[:2] != SUPPORTED.split("."):
     )
 else:
     try:
+        from langchain_core.tracers._streaming import (
+            _StreamingCallbackHandler as StreamingCallbackHandler,
+        )
         from langgraph._internal._config import (
             ensure_config,
             get_async_callback_manager_for_config,
@@ -159,6 +162,7 @@ __all__ = [
     "StreamMessagesHandler",
     "StreamProtocol",
     "StreamToolCallHandler",
+    "StreamingCallbackHandler",
     "SyncPregelLoop",
     "_acall",
     "_call",
@@ -172,6 +176,7 @@ __all__ = [
     "get_async_callback_manager_for_config",
     "get_callback_manager_for_config",
     "installed",
+    "is_plain_tool",
     "local_read",
     "logger",
     "patch_config",
@@ -214,3 +219,16 @@ def rebind(function: F, **names: Any) -> F:
     copy.__doc__ = function.__doc__
     copy.__module__ = function.__module__
     return copy  # type: ignore[return-value]
+
+
+def is_plain_tool(tools: Any, name: str) -> bool:
+    """Whether a ``ToolNode`` gives a tool the arguments of its call, and nothing else.
+
+    Args:
+        tools: The ``ToolNode``.
+        name: The tool's name.
+    """
+    injected = getattr(tools, "_injected_args", {}).get(name)
+    given = (getattr(injected, part, True) for part in ("state", "store", "runtime"))
+    around = (getattr(tools, part, True) for part in ("_wrap_tool_call", "_awrap_tool_call"))
+    return not any(given) and not any(around)

@@ -9,12 +9,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_core.runnables.graph import Graph
+from langgraph.graph import START
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.pregel import Pregel
 
 from langgraph_alto import _langgraph
 from langgraph_alto.batching.declare import Batch
 from langgraph_alto.plan.effects import Effects
+from langgraph_alto.streams.declare import Stream, check_streams, streams_of
 from langgraph_alto.trace import Trace
 
 if TYPE_CHECKING:
@@ -41,6 +43,7 @@ class Options:
         limits: How many tasks of a node may run at once in a run, by its name.
         trace: Where every run is recorded.
         batch: How the calls of a node are batched, by its name.
+        streams: What models write for the routers of their node, by its name.
     """
 
     policy: Policy = "proven"
@@ -49,6 +52,7 @@ class Options:
     limits: Mapping[str, int] = field(default_factory=dict)
     trace: Trace | None = None
     batch: Mapping[str, Batch] = field(default_factory=dict)
+    streams: Mapping[str, str | Stream] = field(default_factory=dict)
 
 
 if TYPE_CHECKING:
@@ -89,7 +93,12 @@ class Wrapped(_Base):
         """What may run ahead, and why the rest may not."""
         from langgraph_alto.plan.shape import masks_of
 
-        return masks_of(self, self.alto.effects, self.alto.ordered)
+        streams = streams_of(self.alto.streams, set(self.nodes) - {START}, self._keys())
+        return masks_of(self, self.alto.effects, self.alto.ordered, streams)
+
+    def _keys(self) -> set[str]:
+        """The names of the state keys."""
+        return {name for name in self.channels if not name.startswith(("__", "branch:", "join:"))}
 
     @functools.cached_property
     def plan(self) -> Plan:
@@ -251,6 +260,7 @@ def options(
     limits: Mapping[str, int] | None = None,
     trace: Trace | None = None,
     batch: Mapping[str, Batch] | None = None,
+    streams: Mapping[str, str | Stream] | None = None,
 ) -> Options:
     """Check the options of ``wrap``, as far as that takes no graph.
 
@@ -258,7 +268,8 @@ def options(
         ValueError: ``policy`` is none of the three, or a limit is below 1.
         TypeError: ``effects`` is no mapping to ``Effects``, ``ordered`` is no
             collection of names, ``limits`` is no mapping to whole numbers, ``trace``
-            is no ``Trace``, or ``batch`` is no mapping to ``Batch``.
+            is no ``Trace``, ``batch`` is no mapping to ``Batch``, or ``streams`` none
+            to state keys.
     """
     if policy not in POLICIES:
         raise ValueError(f"policy is {policy!r}; it must be one of {', '.join(POLICIES)}")
@@ -314,4 +325,5 @@ def options(
         dict(limits or {}),
         trace,
         dict(batch or {}),
+        check_streams(streams),
     )

@@ -17,6 +17,7 @@ from langgraph_alto import _langgraph
 from langgraph_alto.batching.declare import Batch
 from langgraph_alto.graph import AltoGraph, Options, Wrapped, options, wrapped_class
 from langgraph_alto.plan.effects import Effects
+from langgraph_alto.streams.declare import Stream
 from langgraph_alto.trace import Trace
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -36,6 +37,7 @@ def wrap(
     ordered: Collection[str] | None = ...,
     limits: Mapping[str, int] | None = ...,
     batch: Mapping[str, Batch] | None = ...,
+    streams: Mapping[str, str | Stream] | None = ...,
     trace: Trace | None = ...,
 ) -> AltoGraph: ...
 
@@ -49,6 +51,7 @@ def wrap(
     ordered: Collection[str] | None = ...,
     limits: Mapping[str, int] | None = ...,
     batch: Mapping[str, Batch] | None = ...,
+    streams: Mapping[str, str | Stream] | None = ...,
     trace: Trace | None = ...,
 ) -> G: ...
 
@@ -62,6 +65,7 @@ def wrap(
     limits: Mapping[str, int] | None = None,
     batch: Mapping[str, Batch] | None = None,
     trace: Trace | None = None,
+    streams: Mapping[str, str | Stream] | None = None,
 ) -> Any:
     """Return a graph that computes what ``graph`` computes, sooner.
 
@@ -91,6 +95,12 @@ def wrap(
             name: for nodes made with :func:`~langgraph_alto.batched`, in place of
             the numbers there, for LangChain runnables, and for any other node with
             ``Batch(..., function=...)``. A batch counts as one task.
+        streams: Which state key a node's model writes, by node name: while it
+            writes, the node's conditional edges are shown the growing text (or
+            message), and the packets that they would send start at once. What they
+            return in the end decides; what they would not send after all has cost
+            work. A :class:`~langgraph_alto.Stream` says more: how the text is cut,
+            and which tools may start early.
         trace: Where every run of the graph is recorded; see
             :func:`~langgraph_alto.trace.trace`, which records some runs.
 
@@ -107,7 +117,7 @@ def wrap(
         UnsupportedLangGraphWarning: The installed LangGraph is not one that the
             engine knows; the graph runs on LangGraph's own schedule.
     """
-    chosen = options(policy, effects, ordered, limits, trace, batch)
+    chosen = options(policy, effects, ordered, limits, trace, batch, streams)
     if isinstance(graph, StateGraph):
         graph = _compile(graph)
     if not isinstance(graph, Pregel):

@@ -38,7 +38,9 @@ from langgraph_alto.engine.run import Run, alike, equal, held
 from langgraph_alto.engine.sinks import Sink, attach
 from langgraph_alto.engine.slots import Priority
 from langgraph_alto.engine.supersteps import Phase, Task
+from langgraph_alto.engine.taps import Tap, tap
 from langgraph_alto.plan.masks import Masks
+from langgraph_alto.streams.declare import Stream
 
 if TYPE_CHECKING:
     from langgraph_alto.engine.batches import Batches
@@ -138,6 +140,7 @@ class Ahead:
                 predictor.finished(found, list(task.writes))
             else:
                 attach(self, found, task, None)
+                tap(self, found, task, None)
         self._prune()
 
     def _prune(self) -> None:
@@ -362,6 +365,10 @@ class Ahead:
 
     def sink(self, known: Task, made: Any, run: Run | None) -> Sink:
         """A sink of the shell's kind for a task of a ``@streaming`` node."""
+        raise NotImplementedError
+
+    def tap(self, known: Task, made: Any, run: Run | None, stream: Stream) -> Tap:
+        """What hears the models of a task, of the shell's kind."""
         raise NotImplementedError
 
     def discard(self, run: Run) -> None:

@@ -35,6 +35,7 @@ from langgraph_alto.engine.run import Reader, Run
 from langgraph_alto.engine.saver import HeldSaver
 from langgraph_alto.engine.sinks import attach
 from langgraph_alto.engine.supersteps import Task
+from langgraph_alto.engine.taps import tap
 from langgraph_alto.gathering.effects import inside
 
 if TYPE_CHECKING:
@@ -162,6 +163,7 @@ def make(ahead: Ahead, task: Task) -> Run | None:
     if ahead.gathers is not None:
         ahead.gathers.attach(made, run.events)
     attach(ahead, task, made, run)
+    tap(ahead, task, made, run)
     if task.ancestry.frame is not None:
         made.config[CONF][KEY] = task.ancestry
         made.config["metadata"][METADATA] = str(task.ancestry)

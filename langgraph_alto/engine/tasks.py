@@ -19,7 +19,9 @@ from langgraph_alto.engine.run import Run
 from langgraph_alto.engine.sinks import Sink, TaskSink
 from langgraph_alto.engine.slots import FIRST, Slots, within
 from langgraph_alto.engine.supersteps import Task
+from langgraph_alto.engine.taps import Tap, TaskTap
 from langgraph_alto.plan.masks import Masks
+from langgraph_alto.streams.declare import Stream
 
 
 class TaskAhead(Ahead):
@@ -60,6 +62,9 @@ class TaskAhead(Ahead):
 
     def sink(self, known: Task, made: Any, run: Run | None) -> Sink:
         return TaskSink(self, known, made, run)
+
+    def tap(self, known: Task, made: Any, run: Run | None, stream: Stream) -> Tap:
+        return TaskTap(self, known, made, run, stream)
 
     def launch(self, run: Run) -> None:
         slots, node = self.slots, run.made.name

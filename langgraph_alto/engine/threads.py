@@ -22,7 +22,9 @@ from langgraph_alto.engine.run import Run
 from langgraph_alto.engine.sinks import Sink, ThreadSink
 from langgraph_alto.engine.slots import FIRST
 from langgraph_alto.engine.supersteps import Task
+from langgraph_alto.engine.taps import Tap, ThreadTap
 from langgraph_alto.plan.masks import Masks
+from langgraph_alto.streams.declare import Stream
 
 
 class ThreadGate:
@@ -94,6 +96,9 @@ class ThreadAhead(Ahead):
 
     def sink(self, known: Task, made: Any, run: Run | None) -> Sink:
         return ThreadSink(self, known, made, run)
+
+    def tap(self, known: Task, made: Any, run: Run | None, stream: Stream) -> Tap:
+        return ThreadTap(self, known, made, run, stream)
 
     def launch(self, run: Run) -> None:
         context, batches = self._context.copy(), self._batches

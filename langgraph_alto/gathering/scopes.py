@@ -325,6 +325,12 @@ def addressed_early(config: Any, packet: Send, place: int) -> Send:
     return fanout._addressed(packet, place, {}, phantom=False)
 
 
+def is_phantom(packet: Send) -> bool:
+    """Whether a packet stands for those that were not sent."""
+    envelope, _ = unwrapped(packet.arg)
+    return envelope is not None and bool(envelope.get("phantom"))
+
+
 class Addressed(Runnable[Any, Any]):
     """A conditional edge of a node of a gathered fan-out, or of ``START``.
 

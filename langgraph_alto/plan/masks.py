@@ -68,6 +68,7 @@ class Masks:
         loops: Where a run may go round.
         nests: Whether a task may have an ancestry: by a fan-out or a loop.
         growing: Nodes whose output may be known in part before they have ended.
+        messages: State keys that LangGraph's ``add_messages`` adds to.
     """
 
     stages: tuple[Stage, ...]
@@ -92,6 +93,7 @@ class Masks:
     loops: Loops
     nests: bool
     growing: int
+    messages: frozenset[str]
 
     @property
     def joined(self) -> int:
@@ -147,6 +149,7 @@ def compile_masks(
     *,
     safe_reducers: frozenset[str] = frozenset(),
     kept: frozenset[str] = frozenset(),
+    messages: frozenset[str] = frozenset(),
 ) -> Masks:
     """Compile stages and triggers to masks.
 
@@ -156,6 +159,7 @@ def compile_masks(
         joins: ``(channel, target, sources)`` of each waiting edge.
         safe_reducers: See :class:`Masks`.
         kept: See :class:`Masks`.
+        messages: See :class:`Masks`.
     """
     index = {stage.name: position for position, stage in enumerate(stages)}
     stages = _aliased(_shared(stages))
@@ -241,7 +245,8 @@ def compile_masks(
         asks_identity=who(lambda stage: stage.asks_identity),
         loops=loops,
         nests=any(sends) or bool(loops.heads),
-        growing=who(lambda stage: stage.buffer is not None),
+        growing=who(lambda stage: stage.buffer is not None or stage.stream is not None),
+        messages=messages,
     )
 
 

@@ -37,6 +37,7 @@ from langgraph_alto.plan.called import with_called
 from langgraph_alto.plan.effects import Doubt, Effects, Facts
 from langgraph_alto.plan.masks import Masks, Trigger, compile_masks
 from langgraph_alto.plan.stages import Route, Stage, check_names, declared, roots
+from langgraph_alto.streams.declare import Stream
 from langgraph_alto.streams.nodes import buffer_of
 
 _BRANCH_TO = "branch:to:"
@@ -57,6 +58,7 @@ def masks_of(
     graph: Pregel[Any, Any, Any, Any],
     effects: Mapping[str, Effects] | None = None,
     ordered: Collection[str] = (),
+    streams: Mapping[str, Stream] | None = None,
 ) -> Masks:
     """Build the plan of a compiled graph.
 
@@ -64,6 +66,7 @@ def masks_of(
         graph: The compiled graph.
         effects: Declarations by node name.
         ordered: Nodes that must run in their own superstep.
+        streams: What is declared of what models write, by node name.
 
     Raises:
         ValueError: A declaration names a node the graph does not have.
@@ -83,6 +86,8 @@ def masks_of(
         name: _stage(graph, name, node, effects.get(name), name in ordered)
         for name, node in graph.nodes.items()
     }
+    for name, stream in (streams or {}).items():
+        stages[name] = replace(stages[name], stream=stream)
     for name, handler in handlers.items():
         # A failing node's handler runs in the node's own superstep.
         if handler in stages:
@@ -95,7 +100,13 @@ def masks_of(
         kept=frozenset(
             key for key, channel in graph.channels.items() if isinstance(channel, LastValue)
         ),
+        messages=frozenset(key for key, channel in graph.channels.items() if _messages(channel)),
     )
+
+
+def _messages(channel: object) -> bool:
+    operator = getattr(channel, "operator", None)
+    return getattr(operator, "__module__", "") == "langgraph.graph.message"
 
 
 def _trigger(channel: object) -> Trigger:

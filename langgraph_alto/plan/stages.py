@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from langgraph_alto.plan.effects import Doubt, Effects, Facts, Path
+from langgraph_alto.streams.declare import Stream
 
 NOTHING = Facts(
     reads=frozenset(),
@@ -81,6 +82,8 @@ class Stage:
             subgraph, whose checkpoints and streams carry it).
         buffer: How many tasks that a ``@streaming`` node has started may be
             unfinished before it is asked for more; ``None`` for any other node.
+        stream: What its model writes for its routers while it writes it, if that
+            is declared.
         doubts: What stayed unknown about it, and why.
         least_reads: State keys it was seen to read, whatever ``reads`` says.
         least_writes: Keys it was seen to write, whatever ``writes`` says.
@@ -107,6 +110,7 @@ class Stage:
     whole_input: bool = False
     exact_id: bool = False
     buffer: int | None = None
+    stream: Stream | None = None
     doubts: tuple[Doubt, ...] = field(default=())
     least_reads: frozenset[str] = frozenset()
     least_writes: frozenset[str] = frozenset()

@@ -78,6 +78,7 @@ class Grows:
             if channel == self.packets:
                 node = masks.index.get(getattr(value, "node", None) or "")
                 child = Task(-1 if node is None else node, following, value, task, growth.sent)
+                child.early = True
                 growth.sent += 1
                 if node is not None:
                     child.ancestry = task.ancestry.child(name, child.position)

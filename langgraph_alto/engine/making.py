@@ -36,6 +36,7 @@ from langgraph_alto.engine.saver import HeldSaver
 from langgraph_alto.engine.sinks import attach
 from langgraph_alto.engine.supersteps import Task
 from langgraph_alto.engine.taps import tap
+from langgraph_alto.engine.tools import calls_of
 from langgraph_alto.gathering.effects import inside
 
 if TYPE_CHECKING:
@@ -159,6 +160,7 @@ def make(ahead: Ahead, task: Task) -> Run | None:
         return None
     run = Run(task, made, provisional)
     run.given, run.absent = given, frozenset(absent)
+    run.alone = task.early and calls_of(task.packet.arg if task.packet else None) is not None
     detach(run, made.config)
     if ahead.gathers is not None:
         ahead.gathers.attach(made, run.events)

@@ -388,6 +388,7 @@ class Predictor(Grows):
                 else:
                     packet = Task(node, following, value, task, sent)
                     packet.ancestry = task.ancestry.child(name, sent, count)
+                    packet.late = bool(masks.early_only >> node & 1)
                     self._foresee(packet)
                 sent += 1
                 continue

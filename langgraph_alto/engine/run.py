@@ -18,6 +18,19 @@ from langgraph_alto.trace import Span
 if TYPE_CHECKING:
     from langgraph_alto.engine.sinks import Sink
 
+
+class _Any(frozenset[str]):
+    """All keys there may be."""
+
+    def __contains__(self, key: object) -> bool:
+        return True
+
+    def __bool__(self) -> bool:
+        return True
+
+
+ANY = _Any()
+
 NOTHING: Any = object()
 """Stands for the value of a key that has none."""
 
@@ -35,6 +48,7 @@ class Run:
     __slots__ = (
         "absent",
         "adopted",
+        "alone",
         "begun",
         "done",
         "error",
@@ -65,6 +79,8 @@ class Run:
         self.events = Events()
         self.gate: Gate | None = None
         self.adopted: Any = None
+        # Whether it is a tool call, to be given nothing of the state.
+        self.alone = False
         self.begun = False
         self.done = False
         self.error: BaseException | None = None
@@ -78,6 +94,8 @@ class Run:
 
     def read(self, select: Any, fresh: bool = False) -> Any:
         """What LangGraph calls to read state on behalf of the task."""
+        if self.view is None and self.alone and not select:
+            return PartialDict(self.made.name, {}, ANY).target
         if self.view is None:
             raise Misprediction(self.made.name, "read shared state, which is not certain yet")
         return self.view(select, fresh)
@@ -104,6 +122,8 @@ class Reader(partial[Any]):
         Raises:
             Misprediction: The task's superstep has not come.
         """
+        if self.run.adopted is None and self.run.alone:
+            return None, {}
         if self.run.adopted is None or not isinstance(self.run.view, partial):
             raise Misprediction(self.run.made.name, "looked into the state's channels")
         return self.run.view.args

@@ -65,6 +65,7 @@ class Task:
         ancestry: The fan-outs it came from.
         growth: What it has put out so far, where that is known before its end.
         sink: The shell's handle on what tells of its growth.
+        early: Whether it was foreseen before the task that sends its packet had ended.
     """
 
     node: int
@@ -80,6 +81,7 @@ class Task:
     ancestry: Ancestry = ROOT
     growth: Growth | None = None
     sink: Any = None
+    early: bool = False
 
     def order(self, masks: Masks) -> tuple[Any, ...]:
         """A key that sorts the tasks of one superstep as LangGraph applies them.

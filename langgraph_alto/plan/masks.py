@@ -69,6 +69,8 @@ class Masks:
         nests: Whether a task may have an ancestry: by a fan-out or a loop.
         growing: Nodes whose output may be known in part before they have ended.
         messages: State keys that LangGraph's ``add_messages`` adds to.
+        early_only: Nodes that run ahead only of what is told before their sender has
+            ended: tools that were named as such.
     """
 
     stages: tuple[Stage, ...]
@@ -94,11 +96,27 @@ class Masks:
     nests: bool
     growing: int
     messages: frozenset[str]
+    early_only: int = 0
 
     @property
     def joined(self) -> int:
         """The nodes that waiting edges lead to."""
         return sum(1 << target for target in {join.target for join in self.joins})
+
+    def with_tools(self, names: Iterable[str]) -> Masks:
+        """The same where these nodes may start on packets that are told early.
+
+        Args:
+            names: Nodes that run tools. A call that is told early is given nothing of
+                the state, so nothing that is unfinished can change it.
+        """
+        nodes = self.mask(names) & ~self.ahead
+        if not nodes:
+            return self
+        blockers = tuple(
+            0 if nodes >> place & 1 else mask for place, mask in enumerate(self.packet_blockers)
+        )
+        return replace(self, ahead=self.ahead | nodes, packet_blockers=blockers, early_only=nodes)
 
     def mask(self, names: Iterable[str]) -> int:
         """The bits of the named nodes; names the plan does not know are left out."""

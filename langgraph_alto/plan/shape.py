@@ -19,6 +19,7 @@ from langgraph.channels import (
 from langgraph.channels.last_value import LastValueAfterFinish
 from langgraph.channels.named_barrier_value import NamedBarrierValueAfterFinish
 from langgraph.constants import END, START
+from langgraph.prebuilt import ToolNode
 
 from langgraph_alto._langgraph import (
     BranchSpec,
@@ -36,11 +37,13 @@ from langgraph_alto.plan.analysis import analyse_node, analyse_reducer, analyse_
 from langgraph_alto.plan.called import with_called
 from langgraph_alto.plan.effects import Doubt, Effects, Facts
 from langgraph_alto.plan.masks import Masks, Trigger, compile_masks
-from langgraph_alto.plan.stages import Route, Stage, check_names, declared, roots
+from langgraph_alto.plan.stages import NOTHING, Route, Stage, check_names, declared, roots
 from langgraph_alto.streams.declare import Stream
 from langgraph_alto.streams.nodes import buffer_of
 
 _BRANCH_TO = "branch:to:"
+
+ORDERED = "it is declared ordered"
 
 
 class _Leads(NamedTuple):
@@ -92,7 +95,7 @@ def masks_of(
         # A failing node's handler runs in the node's own superstep.
         if handler in stages:
             stages[name] = _with_handler(stages[name], stages[handler])
-    return compile_masks(
+    masks = compile_masks(
         tuple(stages.values()),
         {channel: tuple(nodes) for channel, nodes in triggers.items()},
         joins,
@@ -102,6 +105,16 @@ def masks_of(
         ),
         messages=frozenset(key for key, channel in graph.channels.items() if _messages(channel)),
     )
+    if any(stream.key in masks.messages for stream in (streams or {}).values()):
+        return masks.with_tools(
+            name
+            for name, node in graph.nodes.items()
+            if isinstance(inside(node.bound), ToolNode)
+            and stages[name].mutates is None
+            and _barrier(graph, name, node, NOTHING, stages[name].barrier == ORDERED) is None
+            and not (stages[name].interrupts or stages[name].calls_tasks)
+        )
+    return masks
 
 
 def _messages(channel: object) -> bool:
@@ -210,7 +223,7 @@ def _barrier(
     if name == START:
         return "it is the graph's entry"
     if ordered:
-        return "it is declared ordered"
+        return ORDERED
     if facts.interrupts:
         return "it may call interrupt()"
     if facts.calls_tasks:

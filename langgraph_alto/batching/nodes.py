@@ -111,7 +111,7 @@ class BatchNode(Runnable[Any, Any]):
 def node_declared(runnable: Any) -> Declared | None:
     """What ``@batched`` left on a node's function, looked for in LangGraph's runnable."""
     for part in ("func", "afunc"):
-        if (declared := declared_of(getattr(runnable, part, None))) is not None:
+        if (declared := declared_of(getattr(runnable, "__dict__", {}).get(part))) is not None:
             return declared
     return None
 

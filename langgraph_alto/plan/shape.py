@@ -199,8 +199,9 @@ def _stage(
 
 def _buffer(bound: Any) -> int | None:
     """How many tasks a ``@streaming`` node may have started and not seen end."""
-    function = getattr(bound, "func", None) or getattr(bound, "afunc", None)
-    return None if function is None else buffer_of(function)
+    if not isinstance(bound, RunnableCallable):
+        return None
+    return buffer_of(bound.func or bound.afunc)
 
 
 def _annotated(graph: Pregel[Any, Any, Any, Any], name: str) -> object | None:

@@ -89,7 +89,8 @@ class Ahead:
         self.recording: Recording | None = None
         self._ids: dict[int, str] = {}
         self._awaited: set[str] = set()
-        self.sinks: list[Sink] = []
+        # Those whose tasks wait until there is room for more.
+        self.sinks: set[Sink] = set()
 
     # -- what the loop tells --------------------------------------------------
 
@@ -168,7 +169,6 @@ class Ahead:
         with self.locked():
             self.expect(0)
             self.predictor.advance()
-            self.sinks = [sink for sink in self.sinks if sink.run is not None]
             self.frozen = True
 
     def real_finished(self, task: Any) -> None:

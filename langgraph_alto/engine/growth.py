@@ -13,13 +13,13 @@ known, as those of a finished task are. A node that an edge starts waits for les
 That holds where nothing can take it back but the task's failure, which ends the
 superstep: of a key that may be written once, the value is final when it is yielded.
 What a finished task turns out not to have written after all is forgotten, and all
-that came of it.
+that came of it. So is all that came of what it has changed since.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from langgraph.channels import LastValue
@@ -57,8 +57,7 @@ class Grows:
         if task.growth is None:
             task.growth = Growth()
         task.growth.writes.extend(writes)
-        if task not in step.growing:
-            step.growing.append(task)
+        step.grow(task)
         self._grow(step, task, writes)
 
     def retracted(self, task: Task) -> None:
@@ -67,7 +66,7 @@ class Grows:
             return
         task.growth = None
         step = self.known.steps.get(task.step)
-        if step is not None and task in step.growing:
+        if step is not None and step.grows(task):
             self._rebuild(reuse=True)
 
     def _grow(self, step: Step, task: Task, writes: Iterable[Write]) -> None:
@@ -81,6 +80,7 @@ class Grows:
                 child.early = True
                 growth.sent += 1
                 if node is not None:
+                    growth.kept.add(value.arg)
                     child.ancestry = task.ancestry.child(name, child.position)
                     growth.children.append(self._foresee(child))
             elif channel in masks.triggers:
@@ -89,6 +89,7 @@ class Grows:
                         self._start(task, node)
             elif self._once(channel) and channel not in growth.keys:
                 growth.keys.add(channel)
+                growth.kept.add(value)
                 step.writes.setdefault(channel, []).append((task, value))
                 self.virtual.changed(channel, task.step)
         for node in bits(masks.mask(masks.stages[task.node].edges)):
@@ -130,17 +131,17 @@ class Grows:
     def _cleared(self, node: int, step: Step | None) -> int:
         """The nodes that the task of ``node`` at the next superstep need not wait for here."""
         found = 0
-        for task in step.growing if step is not None else ():
+        for task in self._growing(step):
             growth = task.growth
-            if (
-                growth is not None
-                and growth.started >> node & 1
-                and step is not None
-                and step.counts.get(task.node) == 1
-                and self._satisfied(task, node)
-            ):
+            if growth is not None and growth.started >> node & 1 and self._satisfied(task, node):
                 found |= 1 << task.node
         return found
+
+    def _growing(self, step: Step | None) -> Iterator[Task]:
+        """The tasks of a superstep that grow and are the last unfinished one of their node."""
+        for node, tasks in step.growing.items() if step is not None else ():
+            if step is not None and step.counts.get(node) == 1:
+                yield from tasks
 
     def _apart(self, prior: Step, number: int, unsure: set[str]) -> int:
         """What is pending before a superstep but for tasks that grow just before it.
@@ -151,13 +152,12 @@ class Grows:
             unsure: Takes the keys that the tasks left out may still write.
         """
         left_out = 0
-        for task in prior.growing:
+        for task in self._growing(prior):
             writes = self.masks.stages[task.node].writes
             if (
                 task.growth is not None
                 and writes is not None
                 and self.masks.stages[task.node].mutates == frozenset()
-                and prior.counts.get(task.node) == 1
             ):
                 unsure |= writes - task.growth.keys
                 left_out |= 1 << task.node
@@ -177,7 +177,7 @@ class Grows:
         """
         growth, task.growth = task.growth, None
         assert growth is not None
-        step.growing.remove(task)
+        del step.growing[task.node][task]
         waiting = deque(growth.children)
         early: dict[int, Task] = {}
         place = 0

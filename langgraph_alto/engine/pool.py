@@ -112,7 +112,7 @@ class Pool:
         finally:
             with self._changed:
                 self._returning += 1
-                while self.running >= self.limit and not self._closed:
+                while not (self._closed or self._may_return(node)):
                     self._changed.wait()
                 self._returning -= 1
                 self._take(node)
@@ -173,7 +173,15 @@ class Pool:
         """Whether the head of the line may run now; the lock is held."""
         if self.running >= self.limit or not self._calls:
             return False
-        return self.running + self.expected < self.limit or self._calls[0][0] == FIRST
+        # Whoever comes back was served before, and goes before those that only run ahead.
+        kept = self.expected + self._returning
+        return self.running + kept < self.limit or self._calls[0][0] == FIRST
+
+    def _may_return(self, node: str) -> bool:
+        """Whether a call that stood aside may go on now; the lock is held."""
+        if self.running >= self.limit:
+            return False
+        return self._line is None or self._line.room.get(node, 1) > 0
 
     def _take(self, node: str) -> None:
         """Count a call that begins; the lock is held."""

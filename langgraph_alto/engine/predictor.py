@@ -35,7 +35,7 @@ from typing import Any
 from langgraph_alto.ancestry import Ancestry
 from langgraph_alto.engine.frontier import Frontier
 from langgraph_alto.engine.growth import Grows
-from langgraph_alto.engine.supersteps import Known, Phase, Step, Task, Write
+from langgraph_alto.engine.supersteps import Growth, Known, Phase, Step, Task, Write
 from langgraph_alto.engine.virtual import VirtualChannels
 from langgraph_alto.plan.bits import bits
 from langgraph_alto.plan.masks import Masks, Trigger
@@ -151,7 +151,10 @@ class Predictor(Grows):
             current.enter(task)
         if known is not None:
             current.writes, current.joined = known.writes, known.joined
-            current.growing = [task for task in known.growing if task in tasks]
+            still = set(tasks)
+            for task in [task for grown in known.growing.values() for task in grown]:
+                if task in still:
+                    current.grow(task)
             if matched != len(known.pulls) + len(known.pushes):
                 steps[step] = current
                 self._rebuild()
@@ -197,6 +200,9 @@ class Predictor(Grows):
             self._dirty = True
         if task.growth is None:
             self._record(step, task)
+        elif not task.growth.kept.intact():
+            task.growth = None
+            self._rebuild(reuse=True, until=task.step)
         elif (early := self._settled(step, task, writes)) is not None:
             self._record(step, task, early)
         else:
@@ -361,7 +367,8 @@ class Predictor(Grows):
         if task.phase is Phase.FINISHED:
             self._record(step, task)
         elif (growth := task.growth) is not None:
-            task.growth = None
+            # What has changed since it was first seen must be found in the end.
+            task.growth = Growth(kept=growth.kept)
             self.grown(task, growth.writes)
 
     def _record(self, step: Step, task: Task, early: Mapping[int, Task] | None = None) -> None:
@@ -408,12 +415,13 @@ class Predictor(Grows):
                     step.joined.append(node)
                     self._dirty = True
 
-    def _rebuild(self, *, reuse: bool = False) -> None:
+    def _rebuild(self, *, reuse: bool = False, until: int | None = None) -> None:
         """Forget everything foreseen beyond the base, and foresee it again.
 
         Args:
             reuse: Take up the same tasks again where they are foreseen again. What
                 they were given is compared in their superstep, as always.
+            until: The last superstep whose tasks may be taken up again.
         """
         steps, base = self.known.steps, self.known.base
         current = steps.get(base, Step())
@@ -421,7 +429,7 @@ class Predictor(Grows):
             self._before = {
                 _place_of(task): task
                 for number, step in steps.items()
-                if number > base
+                if number > base and (until is None or number <= until)
                 for task in step.tasks()
             }
         steps.clear()

@@ -18,7 +18,7 @@ from langgraph.types import Command, Send
 from langgraph_alto._langgraph import CONF, TASKS
 from langgraph_alto.engine.partial import Misprediction
 from langgraph_alto.engine.supersteps import Task, Write
-from langgraph_alto.gathering.outputs import gotos, update_of
+from langgraph_alto.gathering.outputs import gotos
 from langgraph_alto.gathering.scopes import addressed_early
 from langgraph_alto.streams.nodes import SINK
 
@@ -47,6 +47,7 @@ class Sink:
         self.config = made.config
         self.run = run
         self.buffer = ahead.masks.stages[known.node].buffer or 1
+        self.running = False
         self.lag = 0
         """How many tasks that it has started have begun, or stand in line, and not ended."""
         self._sent = 0
@@ -56,9 +57,28 @@ class Sink:
         """Whether nobody will take what the task puts out."""
         return self.ahead.closed or self.known.run is not self.run
 
-    def begin(self) -> None:
-        """The node begins, perhaps for another time."""
+    def begin(self, config: Any) -> bool:
+        """The node begins, perhaps for another time.
+
+        Args:
+            config: What it is called with.
+
+        Returns:
+            Whether it is this task's node; what it calls itself may find the sink, too.
+        """
+        if self.running:
+            return False
+        self.running = True
+        self.config = config
         self._sent = 0
+        self._start()
+        return True
+
+    def end(self) -> None:
+        """The node has ended."""
+        self.running = False
+
+    def _start(self) -> None:
         with self.ahead.locked():
             if not self.over:
                 self.known.sink = self
@@ -66,7 +86,10 @@ class Sink:
 
     def hear(self, command: Command[Any]) -> None:
         """Tell the predictor of one part of the output."""
-        writes = list(self._writes(command))
+        try:
+            writes = list(self._writes(command))
+        except Exception:
+            return  # LangGraph's writers will raise it
         with self.ahead.locked():
             if not self.over:
                 self.ahead.grown(self.known, writes)
@@ -86,9 +109,7 @@ class Sink:
         """What LangGraph's writers will make of a part, as far as it is sure."""
         if command.graph is not None:
             return
-        update = update_of(command.update)
-        if isinstance(update, dict):
-            yield from update.items()
+        yield from command._update_as_tuples()
         for go in gotos(command):
             if isinstance(go, Send):
                 yield TASKS, addressed_early(self.config, go, self._sent)
@@ -107,30 +128,41 @@ class TaskSink(Sink):
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self._room: asyncio.Future[None] | None = None
+        # What the node's thread waits for, if it has one.
+        self._taken: Future[None] | None = None
 
     async def aput(self, command: Command[Any]) -> None:
         self.hear(command)
         if self.lag < self.buffer or self.over:
             return
         self._room = self._loop.create_future()
+        self.ahead.sinks.add(self)
         try:
             await self.ahead.pause(self, self._room)
         finally:
             self._room = None
+            self.ahead.sinks.discard(self)
 
     def put(self, command: Command[Any]) -> None:
         if threading.get_ident() == self._thread:
             self.hear(command)  # nothing can be waited for here
             return
-        done: Future[None] = Future()
-        self._loop.call_soon_threadsafe(self._take, command, done)
-        done.result()
+        taken = self._taken = Future()
+        self.ahead.sinks.add(self)
+        try:
+            if self.over:
+                raise self._late()
+            self._loop.call_soon_threadsafe(self._take, command, taken)
+            taken.result()
+        finally:
+            self.ahead.sinks.discard(self)
+            self._taken = None
 
-    def begin(self) -> None:
+    def _start(self) -> None:
         if threading.get_ident() == self._thread:
-            super().begin()
-        else:
-            self._loop.call_soon_threadsafe(super().begin)
+            super()._start()
+        elif not self.over:
+            self._loop.call_soon_threadsafe(super()._start)
 
     def less(self) -> None:
         super().less()
@@ -140,23 +172,43 @@ class TaskSink(Sink):
     def wake(self) -> None:
         if self._room is not None and not self._room.done():
             self._room.set_result(None)
+        taken = self._taken
+        if self.ahead.closed and taken is not None and not taken.done():
+            taken.set_exception(self._late())
 
-    def _take(self, command: Command[Any], done: Future[None]) -> None:
+    def _late(self) -> CancelledError:
+        return CancelledError(f"the run of {self.name!r} is over")
+
+    def _take(self, command: Command[Any], taken: Future[None]) -> None:
         """Put what a thread has yielded, and let it go on when there is room."""
         if self.over:
-            done.set_exception(CancelledError(f"the run of {self.name!r} is over"))
+            if not taken.done():
+                taken.set_exception(self._late())
             return
-        task = self.ahead.create(self.aput(command), self.name)
+        self.hear(command)
+        if self.lag < self.buffer:
+            taken.set_result(None)
+            return
+        task = self.ahead.create(self._wait(), self.name)
 
         def went(task: asyncio.Task[None]) -> None:
-            if task.cancelled():
-                done.set_exception(CancelledError(f"the run of {self.name!r} is over"))
+            if taken.done():
+                return
+            if task.cancelled() or self.over:
+                taken.set_exception(self._late())
             elif (error := task.exception()) is not None:
-                done.set_exception(error)
+                taken.set_exception(error)
             else:
-                done.set_result(None)
+                taken.set_result(None)
 
         task.add_done_callback(went)
+
+    async def _wait(self) -> None:
+        self._room = self._loop.create_future()
+        try:
+            await self.ahead.pause(self, self._room)
+        finally:
+            self._room = None
 
 
 class ThreadSink(Sink):
@@ -170,11 +222,15 @@ class ThreadSink(Sink):
 
     def put(self, command: Command[Any]) -> None:
         self.hear(command)
-        if self.run is not None and self.over:
-            raise Misprediction(self.name, "was given up")
-        if self.lag >= self.buffer and not self.over:
-            with self.ahead.pool.aside(self.name), self._changed:
-                self._changed.wait_for(lambda: self.lag < self.buffer or self.over)
+        self._check()
+        if self.lag >= self.buffer:
+            self.ahead.sinks.add(self)
+            try:
+                with self.ahead.pool.aside(self.name), self._changed:
+                    self._changed.wait_for(lambda: self.lag < self.buffer or self.over)
+            finally:
+                self.ahead.sinks.discard(self)
+            self._check()
 
     async def aput(self, command: Command[Any]) -> None:
         raise RuntimeError("the thread shell never waits on an event loop")
@@ -192,6 +248,11 @@ class ThreadSink(Sink):
         with self._changed:
             self._changed.notify_all()
 
+    def _check(self) -> None:
+        """End a run that nobody wants any more, as soon as it puts something out."""
+        if self.run is not None and self.over:
+            raise Misprediction(self.name, "was given up")
+
 
 def attach(ahead: Ahead, known: Task, made: Any, run: Run | None) -> None:
     """Let a task of a ``@streaming`` node find its sink.
@@ -203,6 +264,4 @@ def attach(ahead: Ahead, known: Task, made: Any, run: Run | None) -> None:
         run: The run ahead, if the task runs ahead of its superstep.
     """
     if ahead.masks.stages[known.node].buffer is not None:
-        sink = ahead.sink(known, made, run)
-        ahead.sinks.append(sink)
-        made.config[CONF][SINK] = sink
+        made.config[CONF][SINK] = ahead.sink(known, made, run)

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any
 
 from langgraph_alto.ancestry import ROOT, Ancestry
+from langgraph_alto.engine.kept import Kept
 from langgraph_alto.plan.masks import Masks
 
 Write = tuple[str, Any]
@@ -38,6 +39,7 @@ class Growth:
         sent: How many packets it has sent.
         keys: State keys whose value is final.
         started: The nodes that it has started by an edge (bits).
+        kept: What of it others are given, as it was.
     """
 
     writes: list[Write] = field(default_factory=list)
@@ -45,6 +47,7 @@ class Growth:
     sent: int = 0
     keys: set[str] = field(default_factory=set)
     started: int = 0
+    kept: Kept = field(default_factory=Kept)
 
 
 @dataclass(slots=True, eq=False)
@@ -118,7 +121,7 @@ class Step:
     push_groups: dict[int, Group] = field(default_factory=dict)
     routing: list[Task] = field(default_factory=list)
     joined: list[int] = field(default_factory=list)
-    growing: list[Task] = field(default_factory=list)
+    growing: dict[int, dict[Task, None]] = field(default_factory=dict)
     strays: list[Task] = field(default_factory=list)
     places: dict[int, int] = field(default_factory=dict)
     settled: bool = False
@@ -153,6 +156,14 @@ class Step:
             self.unfinished |= bit
         if task.phase is Phase.ROUTING:
             self.routing.append(task)
+
+    def grows(self, task: Task) -> bool:
+        """Whether a task that has not finished has grown."""
+        return task in self.growing.get(task.node, ())
+
+    def grow(self, task: Task) -> None:
+        """A task that has not finished has grown."""
+        self.growing.setdefault(task.node, {})[task] = None
 
     def leave(self, task: Task) -> bool:
         """A task has finished; whether it was the last unfinished one of its node."""

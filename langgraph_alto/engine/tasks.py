@@ -161,7 +161,10 @@ class TaskAhead(Ahead):
             self.slots.release(sink.name)
             await room
             await self.slots.acquire(FIRST, sink.name)
-            self._holding.add(sink.id)
+            if sink.running:
+                self._holding.add(sink.id)
+            else:
+                self.slots.release(sink.name)
 
     async def alone(self, task: Any, usual: Callable[[], Awaitable[None]]) -> None:
         """Run the only task of a superstep, counted in the bound beside what runs ahead."""
@@ -190,7 +193,7 @@ class TaskAhead(Ahead):
         self.closed = True
         if self.gathers is not None:
             self.gathers.stop()
-        for sink in self.sinks:
+        for sink in list(self.sinks):
             sink.wake()
         tasks = list(self._tasks)
         for task in tasks:
@@ -213,8 +216,11 @@ class TaskAhead(Ahead):
             return
         self._release(run)
         await event
-        await slots.acquire(self.priority(run), node)
-        self._holding.add(run)
+        await slots.acquire(FIRST if run.adopted is not None else self.priority(run), node)
+        if run.future.done():
+            slots.release(node)  # it was given up, and its thread has not heard
+        else:
+            self._holding.add(run)
 
     async def _execute(self, run: Run, turn: asyncio.Future[None] | None) -> None:
         try:

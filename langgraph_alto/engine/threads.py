@@ -183,7 +183,7 @@ class ThreadAhead(Ahead):
             for run in list(self.runs):
                 if isinstance(run.gate, ThreadGate):
                     run.gate.abandon()
-            for sink in self.sinks:
+            for sink in list(self.sinks):
                 sink.wake()
         self.pool.close()
         self.forget()

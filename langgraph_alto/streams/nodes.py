@@ -13,6 +13,7 @@ import types
 import typing
 from collections.abc import Callable
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar, overload
 
 from langchain_core.runnables import RunnableConfig
@@ -26,14 +27,40 @@ SINK = "__alto_sink"
 BUFFER = 64
 """How many tasks that a node's yields have started may be unfinished at once."""
 
-_MARK = "__alto_buffer__"
+_MARK = "__alto_streaming__"
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """What makes a function a ``@streaming`` node.
+
+    Args:
+        node: The function itself. What copies its attributes is another function,
+            which may make something else of what the node puts out.
+        function: The generator function.
+        buffer: See :func:`streaming`.
+    """
+
+    node: Any
+    function: Any
+    buffer: int
 
 
 class Sink(Protocol):
     """Who is told what a node yields, while it runs."""
 
-    def begin(self) -> None:
-        """The node begins: for the first time, or again after an error."""
+    def begin(self, config: Any) -> bool:
+        """The node begins: for the first time, or again after an error.
+
+        Args:
+            config: What it is called with.
+
+        Returns:
+            Whether it is the node that is told of, and not another that it calls.
+        """
+
+    def end(self) -> None:
+        """The node has ended, in whatever way."""
 
     def put(self, command: Command[Any]) -> None:
         """The node has yielded; returns when it may go on. Called in a thread."""
@@ -63,7 +90,9 @@ def streaming(function: Any = None, *, buffer: int = BUFFER) -> Any:
       reducer adds up is known when the node has ended;
     - ``Command(goto="name")`` starts that node, on the same condition.
 
-    As in LangGraph, a plain key may be written once. What it all comes to is decided
+    As in LangGraph, a plain key may be written once. What it has yielded a node must
+    leave as it is: if it changes that afterwards, all that came of it starts again
+    when it has ended. What it all comes to is decided
     when the node ends, and is the same as without the wrapping: LangGraph applies
     the parts, in order, as one output. Should the node raise, what it has started is
     cancelled and counts for nothing.
@@ -96,47 +125,56 @@ def streaming(function: Any = None, *, buffer: int = BUFFER) -> Any:
         return functools.partial(streaming, buffer=buffer)
     asynchronous = inspect.isasyncgenfunction(function)
     if not asynchronous and not inspect.isgeneratorfunction(function):
-        name = getattr(function, "__name__", repr(function))
         raise TypeError(
-            f"@streaming is for functions that yield, and {name} does not; "
+            f"@streaming is for functions that yield, and {_name(function)} does not; "
             "yield each Send, update or Command as soon as it is known"
         )
     wrapper = (_acollector if asynchronous else _collector)(function)
     functools.update_wrapper(wrapper, function)
     wrapper.__annotations__ = _annotations(function)
     wrapper.__signature__ = _signature(function)
-    setattr(wrapper, _MARK, buffer)
+    mark(wrapper, function, buffer)
     return wrapper
+
+
+def mark(node: Any, function: Any, buffer: int) -> None:
+    """Say that a function is the node of a generator function."""
+    setattr(node, _MARK, Streamed(node, function, buffer))
+
+
+def streamed_of(function: Any) -> Streamed | None:
+    """What ``@streaming`` left on a function; ``None`` where this is none, or wraps one."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    if isinstance(function, types.MethodType):
+        function = function.__func__
+    found = getattr(function, _MARK, None)
+    return found if isinstance(found, Streamed) and found.node is function else None
 
 
 def buffer_of(function: Any) -> int | None:
     """The ``buffer`` of a node's function; ``None`` where it is no ``@streaming`` one."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    found: int | None = getattr(function, _MARK, None)
-    return found
+    found = streamed_of(function)
+    return None if found is None else found.buffer
 
 
 def generator_of(function: Any) -> Any:
     """The user's generator function in a ``@streaming`` node; ``None`` where it is none."""
+    if (found := streamed_of(function)) is None:
+        return None
     if isinstance(function, functools.partial):
         inner = generator_of(function.func)
-        if inner is None:
-            return None
         return functools.partial(inner, *function.args, **function.keywords)
-    if not hasattr(function, _MARK):
-        return None
     if isinstance(function, types.MethodType):
-        return types.MethodType(function.__func__.__wrapped__, function.__self__)  # type: ignore[attr-defined]
-    return function.__wrapped__
+        return types.MethodType(found.function, function.__self__)
+    return found.function
 
 
 def _collector(function: Any) -> Any:
-    given = "config" in inspect.signature(function).parameters
+    config_of = _config_of(function)
 
     def node(*args: Any, config: Any = None, **kwargs: Any) -> Any:
-        if given:
-            kwargs["config"] = config
+        config = config_of(args, kwargs, config)
         sink = _sink(config)
         parts: list[Command[Any]] = []
         generator = function(*args, **kwargs)
@@ -153,35 +191,57 @@ def _collector(function: Any) -> Any:
                 if last:
                     return parts or None
         finally:
-            generator.close()
+            try:
+                generator.close()
+            finally:
+                if sink is not None:
+                    sink.end()
 
     return node
 
 
 def _acollector(function: Any) -> Any:
-    given = "config" in inspect.signature(function).parameters
+    config_of = _config_of(function)
 
     async def node(*args: Any, config: Any = None, **kwargs: Any) -> Any:
-        if given:
-            kwargs["config"] = config
+        config = config_of(args, kwargs, config)
         sink = _sink(config)
         parts: list[Command[Any]] = []
-        async with aclosing(function(*args, **kwargs)) as generator:
-            async for part in generator:
-                for command in _commands(part, function):
-                    parts.append(command)
-                    if sink is not None:
-                        await sink.aput(command)
+        try:
+            async with aclosing(function(*args, **kwargs)) as generator:
+                async for part in generator:
+                    for command in _commands(part, function):
+                        parts.append(command)
+                        if sink is not None:
+                            await sink.aput(command)
+        finally:
+            if sink is not None:
+                sink.end()
         return parts or None
 
     return node
 
 
+def _config_of(function: Any) -> Callable[[tuple[Any, ...], dict[str, Any], Any], Any]:
+    """Finds the config in a call of a node, and passes it on where the function takes one."""
+    names = list(inspect.signature(function).parameters)
+    place = names.index("config") if "config" in names else None
+
+    def config_of(args: tuple[Any, ...], kwargs: dict[str, Any], config: Any) -> Any:
+        if place is None:
+            return config
+        if len(args) > place:
+            return args[place]
+        if config is not None:
+            kwargs["config"] = config
+        return config
+
+    return config_of
+
+
 def _sink(config: Any) -> Sink | None:
-    sink: Sink | None = (config or {}).get("configurable", {}).get(SINK)
-    if sink is not None:
-        sink.begin()
-    return sink
+    sink: Sink | None = ((config or {}).get("configurable") or {}).get(SINK)
+    return sink if sink is not None and sink.begin(config) else None
 
 
 def _commands(part: Any, function: Any) -> list[Command[Any]]:
@@ -196,10 +256,16 @@ def _commands(part: Any, function: Any) -> list[Command[Any]]:
         return [command for each in part for command in _commands(each, function)]
     if isinstance(part, str | bytes | int | float):
         raise TypeError(
-            f"the streaming node {function.__name__!r} yielded a {type(part).__name__}; "
+            f"the streaming node {_name(function)!r} yielded a {type(part).__name__}; "
             "yield a Send, a dict of updates, or a Command"
         )
     return [Command(update=part)]
+
+
+def _name(function: Any) -> str:
+    while isinstance(function, functools.partial):
+        function = function.func
+    return str(getattr(function, "__name__", repr(function)))
 
 
 def _signature(function: Any) -> inspect.Signature:
@@ -218,6 +284,8 @@ def _signature(function: Any) -> inspect.Signature:
 
 def _annotations(function: Any) -> dict[str, Any]:
     """The function's, with the destinations of what it yields where LangGraph looks for them."""
+    while isinstance(function, functools.partial):
+        function = function.func
     annotations = {**function.__annotations__, "config": RunnableConfig}
     try:
         yielded = typing.get_type_hints(function).get("return")

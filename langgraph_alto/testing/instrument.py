@@ -38,6 +38,7 @@ from langgraph_alto.batching.declare import declared_of, mark
 from langgraph_alto.batching.nodes import BatchNode
 from langgraph_alto.gathering.nodes import GatherNode
 from langgraph_alto.gathering.scopes import Tracked
+from langgraph_alto.streams import nodes as streams
 
 Delays = (
     Mapping[str, float | Sequence[float]]
@@ -265,9 +266,11 @@ def _instrument(bound: Any, recorder: Recorder, name: str) -> Any:
 
 
 def _remark(twin: Any, function: object) -> None:
-    """Leave a batched node a batched node."""
+    """Leave a batched node a batched node, and a streaming one a streaming one."""
     if (declared := declared_of(function)) is not None:
         mark(twin, declared.function, declared.batch)
+    if (buffer := streams.buffer_of(function)) is not None:
+        streams.mark(twin, streams.generator_of(function), buffer)
 
 
 class _Bodies:

@@ -54,11 +54,13 @@ class Grows:
         step = self.known.steps.get(task.step)
         if step is None or task.phase in (Phase.FINISHED, Phase.FAILED):
             return
-        if task.growth is None:
-            task.growth = Growth()
-        task.growth.writes.extend(writes)
+        growth = task.growth
+        if growth is None:
+            growth = task.growth = Growth()
+        first = not growth.writes
+        growth.writes.extend(writes)
         step.grow(task)
-        self._grow(step, task, writes)
+        self._grow(step, task, writes, first=first)
 
     def retracted(self, task: Task) -> None:
         """What a task has put out so far counts for nothing: it begins again, or failed."""
@@ -69,10 +71,11 @@ class Grows:
         if step is not None and step.grows(task):
             self._rebuild(reuse=True)
 
-    def _grow(self, step: Step, task: Task, writes: Iterable[Write]) -> None:
+    def _grow(self, step: Step, task: Task, writes: Iterable[Write], *, first: bool) -> None:
         growth, masks = task.growth, self.masks
         assert growth is not None
         name, following = masks.stages[task.node].name, task.step + 1
+        news = first
         for channel, value in writes:
             if channel == self.packets:
                 node = masks.index.get(getattr(value, "node", None) or "")
@@ -88,20 +91,24 @@ class Grows:
                     if kind is Trigger.EDGE:
                         self._start(task, node)
             elif self._once(channel) and channel not in growth.keys:
+                news = True
                 growth.keys.add(channel)
                 growth.kept.add(value)
                 step.writes.setdefault(channel, []).append((task, value))
                 self.virtual.changed(channel, task.step)
-        for node in bits(masks.mask(masks.stages[task.node].edges)):
-            if self._needed(task, node) and self._satisfied(task, node):
-                self._start(task, node)
-        self._dirty = True
+        if news:
+            # Else nobody need look again: most yields are packets.
+            self._dirty = True
+            for node in bits(masks.mask(masks.stages[task.node].edges)):
+                if self._needed(task, node) and self._satisfied(task, node):
+                    self._start(task, node)
 
     def _start(self, task: Task, node: int) -> None:
         growth = task.growth
         assert growth is not None
         if not growth.started >> node & 1:
             growth.started |= 1 << node
+            self._dirty = True
             led = self.masks.loops.follow(task.ancestry, node)
             known = self.known.step(task.step + 1).pulls.get(node)
             if known is None:

@@ -99,6 +99,4 @@ def _all_alike(then: Iterable[Any], now: Iterable[Any]) -> bool:
 
 
 def _alike(one: Any, other: Any) -> bool:
-    return one is other or (
-        type(one) is type(other) and type(one) in _ATOMS and bool(one == other)
-    )
+    return one is other or (type(one) is type(other) and type(one) in _ATOMS and bool(one == other))

@@ -11,6 +11,7 @@ import asyncio
 import inspect
 from collections.abc import Callable, Sequence
 from contextvars import Context
+from functools import partial
 from typing import Any, Protocol
 
 
@@ -71,7 +72,8 @@ class FunctionCalls:
             results = await self.function(list(inputs))
         else:
             loop = asyncio.get_running_loop()
-            results = await loop.run_in_executor(None, Context().run, self.function, list(inputs))
+            call = partial(Context().run, partial(self.function, list(inputs)))
+            results = await loop.run_in_executor(None, call)
         return results_of(results, len(inputs), self.name)
 
 

@@ -155,7 +155,7 @@ def mark(node: Any, function: Callable[[list[Any]], Any], batch: Batch) -> None:
 
 def declared_of(node: object) -> Declared | None:
     """What ``@batched`` left on a node; ``None`` where this is none, or a wrapper around one."""
-    found = getattr(node, _MARK, None)
+    found = node.__dict__.get(_MARK) if isinstance(node, types.FunctionType) else None
     return found if isinstance(found, Declared) and found.node is node else None
 
 

@@ -138,19 +138,15 @@ def batched_node(bound: Any, option: Batch | None, name: str) -> Any:
     return BatchNode(inner, batch, name)
 
 
-def unbatched(bound: Any) -> Any:
-    """A node's own runnable, without batching."""
-    return bound.inner if isinstance(bound, BatchNode) else bound
-
-
 def batch_nodes(nodes: Mapping[str, Any]) -> dict[str, BatchNode]:
     """The batched nodes of a wrapped graph, by name, those of gathered fan-outs included."""
+    from langgraph_alto.gathering.scopes import Tracked
+
     found = {}
     for name, node in nodes.items():
-        bound = getattr(node.bound, "inner", node.bound)
-        for one in (node.bound, bound):
-            if isinstance(one, BatchNode):
-                found[name] = one
+        bound = node.bound.inner if isinstance(node.bound, Tracked) else node.bound
+        if isinstance(bound, BatchNode):
+            found[name] = bound
     return found
 
 

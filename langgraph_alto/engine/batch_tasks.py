@@ -263,4 +263,5 @@ def task_batches(nodes: Mapping[str, BatchNode], slots: Slots | None) -> Batches
     if slots is not None:
         # Their tasks wait in batches, and take no place; each batch does.
         slots.apart = frozenset(nodes)
-    return Batches({name: TaskLane(node, slots) for name, node in nodes.items()})
+    lanes = {name: TaskLane(node, slots) for name, node in nodes.items()}
+    return Batches(lanes, lambda name: slots is not None and slots.counts(name))

@@ -241,7 +241,8 @@ def thread_batches(
             name: ThreadLane(node, pool, bool(routes_of(nodes[name])))
             for name, node in batched.items()
             if not node.calls.asynchronous
-        }
+        },
+        lambda name: True,
     )
 
 

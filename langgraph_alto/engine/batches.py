@@ -105,10 +105,14 @@ class Batches:
 
     Args:
         lanes: Each of them, by name.
+        gated: Whether tasks of a node may have to wait for a place, by its name. Such a
+            task may lead to more from when it has one: it might wait for the very
+            place that a batch holds.
     """
 
-    def __init__(self, lanes: Mapping[str, Lane]) -> None:
+    def __init__(self, lanes: Mapping[str, Lane], gated: Callable[[str], bool]) -> None:
         self.lanes = lanes
+        self.gated = gated
         self.ahead: Ahead | None = None
         self.recording: Recording | None = None
         self._feeds: Mapping[str, tuple[Lane, ...]] = {}
@@ -138,11 +142,15 @@ class Batches:
         current = {} if self.ahead is None else self.ahead.current
         for task in tasks:
             known = current.get(task.id)
-            if not task.writes and (known is None or known.run is None):
+            if (
+                not task.writes
+                and (known is None or known.run is None)
+                and (task.name in self.lanes or not self.gated(task.name))
+            ):
                 self.starts(task)
 
     def starts(self, task: Any) -> None:
-        """A task of the current superstep is about to run; more than once is once."""
+        """A task of the current superstep runs now; more than once is once."""
         if task.id in self._over:
             return
         if (lane := self.lanes.get(task.name)) is not None:
@@ -174,10 +182,19 @@ class Batches:
         if (lane := self.lanes.get(name)) is not None:
             ticket = run.made.config[CONF][TICKET] = Ticket(lane, priority(run), begins)
             return lambda _: ticket.arrived()
-        if lanes := self._feeds.get(name):
+        if not self.gated(name) and (lanes := self._feeds.get(name)):
             over = _fed(lanes)
             return lambda _: over()
         return None
+
+    def began(self, run: Run) -> Callable[[], None]:
+        """The body of a task that runs ahead begins.
+
+        Returns:
+            What to call when it has ended.
+        """
+        name = run.made.name
+        return _fed(self._feeds.get(name, ()) if self.gated(name) else ())
 
     def promote(self, run: Run) -> None:
         """LangGraph asks for a task that runs ahead: it goes before others that do."""

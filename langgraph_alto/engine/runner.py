@@ -289,6 +289,8 @@ class Runner(PregelRunner):
                 self._run(task, retry_policy, configurable=configurable)
 
     def _run(self, task: Any, retry_policy: Any, *, configurable: Any) -> None:
+        if self.batches is not None:
+            self.batches.starts(task)
         if self.recording is not None:
             self.recording.started(task)
         run_with_retry(task, retry_policy, configurable=configurable)

@@ -223,12 +223,15 @@ class TaskAhead(Ahead):
             self._holding.add(run)
 
     async def _execute(self, run: Run, turn: asyncio.Future[None] | None) -> None:
+        over = None
         try:
             if turn is not None:
                 await turn
                 self._holding.add(run)
             if self.batches is None or run.made.name not in self.batches:
                 self.begins(run)
+            if self.batches is not None:
+                over = self.batches.began(run)
             await arun_with_retry(run.made, None, stream=self.stream)
         except (Misprediction, GraphInterrupt):
             # An interrupt must be asked for by the task that LangGraph resumes.
@@ -241,6 +244,8 @@ class TaskAhead(Ahead):
             self.ended(run)
         finally:
             self._release(run)
+            if over is not None:
+                over()
 
     def _release(self, run: Run) -> None:
         if self.slots is not None and run in self._holding:

@@ -191,6 +191,7 @@ class ThreadAhead(Ahead):
     def _execute(self, run: Run) -> None:
         if not run.begun:  # a batch that it is in may have
             self.begins(run)
+        over = None if self.batches is None else self.batches.began(run)
         try:
             run_with_retry(run.made, None)
         except (Misprediction, GraphInterrupt):
@@ -199,6 +200,9 @@ class ThreadAhead(Ahead):
             self.raised(run, error)
         else:
             self.ended(run)
+        finally:
+            if over is not None:
+                over()
 
 
 def ordinary(pool: Pool, node: str, call: Callable[[], None]) -> Future[None]:

@@ -21,6 +21,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from langgraph_alto.engine.partial import PartialState
+
 _ATOMS = frozenset({str, int, float, bool, bytes, complex, type(None)})
 _AGAIN = 64
 """What has more parts than this, and was seen before, is not looked at before the end."""
@@ -67,6 +69,8 @@ class Kept:
 
 def _parts(value: Any) -> Any:
     """A copy of what an object holds directly; ``None`` for one that is not looked into."""
+    if isinstance(value, PartialState):
+        return None  # it is ours, and is read by nobody yet
     if isinstance(value, Mapping):
         return dict(value) if isinstance(value, dict) else None
     if isinstance(value, list | tuple | deque):

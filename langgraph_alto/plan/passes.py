@@ -37,6 +37,7 @@ from langgraph_alto.plan.plan import (
 )
 from langgraph_alto.plan.shape import masks_of
 from langgraph_alto.plan.stages import Stage, roots
+from langgraph_alto.plan.streaming import streams_of
 from langgraph_alto.plan.words import dotted
 
 Pass = Callable[[Plan], Plan]
@@ -79,7 +80,12 @@ def make_plan(
         watched=graph.checkpointer not in (None, False),
         stops_before=_stops(masks, graph.interrupt_before_nodes),
         stops_after=_stops(masks, graph.interrupt_after_nodes),
-        remade=partial(masks_of, graph, ordered=ordered),
+        remade=partial(
+            masks_of,
+            graph,
+            ordered=ordered,
+            streams={stage.name: stage.stream for stage in masks.stages if stage.stream},
+        ),
         gathers=gathers_of(graph, masks),
         hidden=accounts_of(graph),
         batches=batches_of(graph),
@@ -335,7 +341,8 @@ def barriers(plan: Plan) -> Plan:
 
 def streams(plan: Plan) -> Plan:
     """Where the plan streams and batches: nowhere, unless the graph declares it."""
-    return replace(plan, batches=_given(plan).batches)
+    given = _given(plan)
+    return replace(plan, streams=streams_of(given.masks), batches=given.batches)
 
 
 PASSES: tuple[Pass, ...] = (read, effects, scopes, barriers, streams)

@@ -38,7 +38,7 @@ from langgraph_alto.plan.called import with_called
 from langgraph_alto.plan.effects import Doubt, Effects, Facts
 from langgraph_alto.plan.masks import Masks, Trigger, compile_masks
 from langgraph_alto.plan.stages import NOTHING, Route, Stage, check_names, declared, roots
-from langgraph_alto.streams.declare import Stream
+from langgraph_alto.streams.declare import Stream, is_messages
 from langgraph_alto.streams.nodes import buffer_of
 
 _BRANCH_TO = "branch:to:"
@@ -103,7 +103,7 @@ def masks_of(
         kept=frozenset(
             key for key, channel in graph.channels.items() if isinstance(channel, LastValue)
         ),
-        messages=frozenset(key for key, channel in graph.channels.items() if _messages(channel)),
+        messages=frozenset(key for key, channel in graph.channels.items() if is_messages(channel)),
     )
     if any(stream.key in masks.messages for stream in (streams or {}).values()):
         return masks.with_tools(
@@ -115,11 +115,6 @@ def masks_of(
             and not (stages[name].interrupts or stages[name].calls_tasks)
         )
     return masks
-
-
-def _messages(channel: object) -> bool:
-    operator = getattr(channel, "operator", None)
-    return getattr(operator, "__module__", "") == "langgraph.graph.message"
 
 
 def _trigger(channel: object) -> Trigger:

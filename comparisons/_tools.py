@@ -8,6 +8,7 @@ they expect of it. Each tool takes one second.
 from __future__ import annotations
 
 import asyncio
+import warnings
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -106,7 +107,10 @@ class ScriptedModel(BaseChatModel):
 
 def agent() -> Any:
     """The agent, as it comes from LangGraph."""
-    return create_react_agent(ScriptedModel(), [look_up])
+    with warnings.catch_warnings():
+        # It has moved to a package that nothing else here needs.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return create_react_agent(ScriptedModel(), [look_up])
 
 
 async def by_hand(model: BaseChatModel) -> list[str]:

@@ -93,12 +93,17 @@ class Wrapped(_Base):
         """What may run ahead, and why the rest may not."""
         from langgraph_alto.plan.shape import masks_of
 
-        streams = streams_of(self.alto.streams, set(self.nodes) - {START}, self._keys())
-        return masks_of(self, self.alto.effects, self.alto.ordered, streams)
+        return masks_of(self, self.alto.effects, self.alto.ordered, self._streams())
 
-    def _keys(self) -> set[str]:
-        """The names of the state keys."""
-        return {name for name in self.channels if not name.startswith(("__", "branch:", "join:"))}
+    def _streams(self) -> dict[str, Stream]:
+        """What is declared of what its models write, by the name of the node."""
+        internal = ("__", "branch:", "join:")
+        keys = {
+            name: channel
+            for name, channel in self.channels.items()
+            if not name.startswith(internal)
+        }
+        return streams_of(self.alto.streams, set(self.nodes) - {START}, keys)
 
     @functools.cached_property
     def plan(self) -> Plan:

@@ -180,6 +180,7 @@ def _wrapped(graph: Pregel[Any, Any, Any, Any], chosen: Options) -> Any:
         vars(again).update(vars(graph))
         again.nodes = {name: _node(name, node, chosen) for name, node in graph.nodes.items()}
         again.alto = chosen
+    again._streams()  # a wrong declaration is an error here, also where nothing runs ahead
     if _langgraph.unsupported is None and chosen.policy != "off":
         _ = again._alto_masks  # a wrong declaration is an error here, not in the first run
     return again

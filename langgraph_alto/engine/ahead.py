@@ -8,7 +8,7 @@ and compares each with the task LangGraph makes in the end. The shells in
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -202,6 +202,12 @@ class Ahead:
         """What a task has put out so far counts for nothing."""
         self.predictor.retracted(known)
         self._prune()
+
+    def revised(self, known: Task, gone: Collection[int]) -> None:
+        """Some packets that a task has put out so far count for nothing."""
+        self.predictor.revised(known, gone)
+        self._prune()
+        self.pump()
 
     def checkpoint_id(self, step: int) -> str | None:
         """The id foretold for the checkpoint that superstep ``step`` starts from."""

@@ -19,7 +19,7 @@ that came of it. So is all that came of what it has changed since.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from langgraph.channels import LastValue
@@ -70,6 +70,19 @@ class Grows:
         step = self.known.steps.get(task.step)
         if step is not None and step.grows(task):
             self._rebuild(reuse=True)
+
+    def revised(self, task: Task, gone: Collection[int]) -> None:
+        """Of what a task has put out, some counts for nothing.
+
+        Args:
+            task: The task.
+            gone: The ids of the packets that do not count.
+        """
+        growth, step = task.growth, self.known.steps.get(task.step)
+        if growth is None or step is None or not step.grows(task):
+            return
+        growth.writes = [write for write in growth.writes if id(write[1]) not in gone]
+        self._rebuild(reuse=True)
 
     def _grow(self, step: Step, task: Task, writes: Iterable[Write], *, first: bool) -> None:
         growth, masks = task.growth, self.masks
@@ -215,14 +228,30 @@ class Grows:
 
 def same_packet(seen: Any, sent: Any) -> bool:
     """Whether a packet that was seen early is the one that was sent in the end."""
-    from langgraph_alto.engine.run import alike
-
     if seen.node != sent.node or getattr(seen, "timeout", None) != getattr(sent, "timeout", None):
         return False
     if _in_context(seen.arg) and _in_context(sent.arg):
         # The state beside the call was not there yet; nothing has read it.
-        return alike(seen.arg["tool_call"], sent.arg["tool_call"])
-    return alike(seen.arg, sent.arg)
+        return _alike(seen.arg["tool_call"], sent.arg["tool_call"])
+    return _alike(seen.arg, sent.arg)
+
+
+def _alike(seen: Any, sent: Any) -> bool:
+    """Whether two payloads are the same to any node, part by part.
+
+    Parts may be what cannot be compared, such as a client, and yet be the same ones.
+    """
+    from langgraph_alto.engine.run import alike
+
+    if seen is sent:
+        return True
+    if type(seen) is not type(sent):
+        return False
+    if type(seen) is dict:
+        return list(seen) == list(sent) and all(_alike(seen[key], sent[key]) for key in seen)
+    if type(seen) in (list, tuple):
+        return len(seen) == len(sent) and all(map(_alike, seen, sent))
+    return alike(seen, sent)
 
 
 def _in_context(arg: Any) -> bool:

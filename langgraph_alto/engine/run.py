@@ -155,7 +155,7 @@ def alike(left: Any, right: Any) -> bool:
 def _pickled(value: Any) -> bytes | None:
     try:
         return pickle.dumps(value)
-    except Exception:
+    except (Exception, Misprediction):  # a state of which only a part is there
         return None
 
 

@@ -11,6 +11,7 @@ from langgraph.types import Send
 
 from langgraph_alto._langgraph import is_plain_tool
 from langgraph_alto.engine.partial import PartialDict
+from langgraph_alto.gathering.effects import inside
 from langgraph_alto.streams.declare import START_EARLY, Stream
 
 _WITH_CONTEXT = "tool_call_with_context"
@@ -18,7 +19,7 @@ _WITH_CONTEXT = "tool_call_with_context"
 
 def calls_of(arg: Any) -> list[Any] | None:
     """The tool calls in what an agent sends to its tools; ``None`` where it is none."""
-    if isinstance(arg, dict) and arg.get("__type") == _WITH_CONTEXT:
+    if _in_context(arg):
         return [arg["tool_call"]]
     if (
         isinstance(arg, list)
@@ -27,6 +28,10 @@ def calls_of(arg: Any) -> list[Any] | None:
     ):
         return list(arg)
     return None
+
+
+def _in_context(arg: Any) -> bool:
+    return isinstance(arg, dict) and arg.get("__type") == _WITH_CONTEXT
 
 
 def may_start_early(nodes: Mapping[str, Any], packet: Send, stream: Stream) -> Send | None:
@@ -42,19 +47,21 @@ def may_start_early(nodes: Mapping[str, Any], packet: Send, stream: Stream) -> S
         packet: What a router returned on half a message.
         stream: What was declared.
     """
-    node = nodes.get(packet.node)
-    tools = None if node is None else getattr(node, "bound", None)
     calls = calls_of(packet.arg)
+    node = nodes.get(packet.node)
+    tools = None if node is None else inside(node.bound)
     if not isinstance(tools, ToolNode):
-        return packet
-    if calls is None:
+        # Somebody's own node may run tools as well; what they are is not known.
+        named = {call["name"] for call in calls or ()} <= stream.tools
+        return packet if named and not _in_context(packet.arg) else None
+    if not calls:
         return None
     for call in calls:
         tool = tools.tools_by_name.get(call["name"])
         if tool is None or not is_plain_tool(tools, call["name"]):
             return None
-        named = call["name"] in stream.tools or bool((tool.metadata or {}).get(START_EARLY))
-        if not named:
+        declared = bool((tool.metadata or {}).get(START_EARLY))
+        if not declared and call["name"] not in stream.tools:
             return None
     if isinstance(packet.arg, list):
         return packet

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
+
+from langchain_core.messages import BaseMessage
 
 if TYPE_CHECKING:
     from langgraph_alto.streams.split import Factory
@@ -46,16 +50,51 @@ class Stream:
         if isinstance(tools, str):
             raise TypeError(f"tools is the string {tools!r}; give a collection of tool names")
         if by is not None:
-            from langgraph_alto.streams.split import splitter
+            from langgraph_alto.streams.split import Factory, splitter
 
+            if not isinstance(by, str | Factory) and not callable(by):
+                raise TypeError(
+                    f"by is {by!r}; give the name of a splitter, one of those in "
+                    "langgraph_alto.streams.split, or a function that cuts a text into pieces"
+                )
             by = splitter(by)  # an unknown name is an error here
         object.__setattr__(self, "key", key)
         object.__setattr__(self, "by", by)
         object.__setattr__(self, "tools", frozenset(tools))
 
 
+def is_messages(channel: object) -> bool:
+    """Whether what is written to a state key are messages, which are added to others."""
+    added = getattr(channel, "operator", None)
+    if getattr(added, "__module__", "") == "langgraph.graph.message":
+        return True
+    kind = _bare(getattr(channel, "typ", None))
+    return added is operator.add and any(_is_message(each) for each in get_args(kind))
+
+
+def _bare(kind: Any) -> Any:
+    return _bare(get_args(kind)[0]) if get_origin(kind) is Annotated else kind
+
+
+def _is_message(kind: Any) -> bool:
+    kind = _bare(kind)
+    if get_origin(kind) in (Union, UnionType):
+        return any(map(_is_message, get_args(kind)))
+    return isinstance(kind, type) and issubclass(kind, BaseMessage)
+
+
+def _is_text(kind: Any) -> bool:
+    """Whether a text may be written to a key of a type; so it may where that is not known."""
+    kind = _bare(kind)
+    if get_origin(kind) in (Union, UnionType):
+        return any(map(_is_text, get_args(kind)))
+    if isinstance(kind, type):
+        return kind is object or issubclass(kind, str)
+    return get_origin(kind) is None or not isinstance(get_origin(kind), type)
+
+
 def streams_of(
-    declared: Mapping[str, str | Stream], nodes: Collection[str], keys: Collection[str]
+    declared: Mapping[str, str | Stream], nodes: Collection[str], channels: Mapping[str, Any]
 ) -> dict[str, Stream]:
     """Check declared streams against a graph.
 
@@ -63,9 +102,10 @@ def streams_of(
         declared: By node name; a state key stands for ``Stream(key)``.
         nodes: The graph's nodes. ``"agent"`` and ``"model"`` stand for each other
             where there is only one of them.
-        keys: Its state keys.
+        channels: The channels of its state keys.
 
     Raises:
+        TypeError: A key holds neither a text nor messages that are added to others.
         ValueError: A node or a key is not the graph's.
     """
     found: dict[str, Stream] = {}
@@ -79,10 +119,10 @@ def streams_of(
                 f"its nodes are {', '.join(sorted(nodes))}"
             )
         chosen = Stream(stream) if isinstance(stream, str) else stream
-        if chosen.key not in keys:
+        if chosen.key not in channels:
             raise ValueError(
                 f"streams[{name!r}] names the key {chosen.key!r}, which the graph's state does "
-                f"not have; its keys are {', '.join(sorted(keys))}"
+                f"not have; its keys are {', '.join(sorted(channels))}"
             )
         found[node] = chosen
     return found

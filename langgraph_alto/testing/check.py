@@ -19,6 +19,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from langgraph_alto.batching.declare import Batch
 from langgraph_alto.plan.effects import Effects
+from langgraph_alto.streams.declare import Stream
 from langgraph_alto.testing.arguments import (
     check_arguments,
     check_mode,
@@ -63,6 +64,7 @@ def check(
     ordered: Collection[str] | None = (),
     limits: Mapping[str, int] | None = None,
     batch: Mapping[str, Batch] | None = None,
+    streams: Mapping[str, str | Stream] | None = None,
     delays: Delays | None = None,
     runs: int = 1,
     mode: Mode = "async",
@@ -100,6 +102,8 @@ def check(
         limits: How many tasks of a node may run at once, as for `wrap`.
         batch: How calls of nodes are batched, as for `wrap`. An item of a batch counts
             as a body.
+        streams: Which state key a node's model writes, as for `wrap`. A packet that its
+            routers would not send after all has run a body once more, which counts.
         delays: Sleeps injected before node bodies, in seconds, the same in both
             engines: a mapping from node name to seconds (or to several values
             of which each call draws one), a callable
@@ -145,7 +149,7 @@ def check(
         checkpointer=checkpointer,
         resume=resume,
         seed=seed,
-        wrapped=wrapped or _wrapper(policy, effects, ordered, limits, batch),
+        wrapped=wrapped or _wrapper(policy, effects, ordered, limits, batch, streams),
         reset=reset,
         stream_modes=stream_modes,
         durability=durability,
@@ -168,6 +172,7 @@ async def acheck(
     ordered: Collection[str] | None = (),
     limits: Mapping[str, int] | None = None,
     batch: Mapping[str, Batch] | None = None,
+    streams: Mapping[str, str | Stream] | None = None,
     delays: Delays | None = None,
     runs: int = 1,
     config: Mapping[str, Any] | None = None,
@@ -196,7 +201,7 @@ async def acheck(
         checkpointer=checkpointer,
         resume=resume,
         seed=seed,
-        wrapped=wrapped or _wrapper(policy, effects, ordered, limits, batch),
+        wrapped=wrapped or _wrapper(policy, effects, ordered, limits, batch, streams),
         reset=reset,
         stream_modes=stream_modes,
         durability=durability,
@@ -211,11 +216,18 @@ def _wrapper(
     ordered: Collection[str] | None,
     limits: Mapping[str, int] | None,
     batch: Mapping[str, Batch] | None,
+    streams: Mapping[str, str | Stream] | None,
 ) -> Wrapped:
     from langgraph_alto.wrap import wrap
 
     return lambda graph: wrap(
-        graph, policy=policy, effects=effects, ordered=ordered, limits=limits, batch=batch
+        graph,
+        policy=policy,
+        effects=effects,
+        ordered=ordered,
+        limits=limits,
+        batch=batch,
+        streams=streams,
     )
 
 

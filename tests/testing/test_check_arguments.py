@@ -69,6 +69,10 @@ WRONG: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"ordered": ["lst"]}, ValueError, "ordered names the node 'lst'"),
     ({"limits": {"lst": 1}}, ValueError, "limits names the node 'lst'"),
     ({"limits": {"last": 0}}, ValueError, r"limits\['last'\] is 0"),
+    ({"streams": {"lst": "x"}}, ValueError, "streams names the node 'lst'"),
+    ({"streams": {"last": "y"}}, ValueError, r"streams\['last'\] names the key 'y'"),
+    ({"streams": {"last": "x"}}, TypeError, "holds neither a text nor messages"),
+    ({"streams": ["last"]}, TypeError, "streams is a list"),
 ]
 
 

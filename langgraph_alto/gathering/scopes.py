@@ -177,10 +177,10 @@ class Fanout:
         return phantoms
 
     def _addressed(
-        self, packet: Send, place: int, first: dict[str, int | list[int]], phantom: bool
+        self, packet: Send, place: int, first: dict[str, int | list[int]] | None, phantom: bool
     ) -> Send:
         envelope: Envelope = {"at": [*self.at, place], "errors": self.errors}
-        if self.alone:
+        if first is not None and self.alone:
             envelope["first"] = first
         if phantom:
             envelope["phantom"] = True
@@ -322,7 +322,8 @@ def addressed_early(config: Any, packet: Send, place: int) -> Send:
     fanout: Fanout | None = config["configurable"].get(_FANOUT)
     if fanout is None or packet.node not in fanout.scope.tracked:
         return packet
-    return fanout._addressed(packet, place, {}, phantom=False)
+    # A body's entries are made at its end; they say what comes first.
+    return fanout._addressed(packet, place, None, phantom=False)
 
 
 def is_phantom(packet: Send) -> bool:

@@ -124,6 +124,13 @@ def streams_of(
                 f"streams[{name!r}] names the key {chosen.key!r}, which the graph's state does "
                 f"not have; its keys are {', '.join(sorted(channels))}"
             )
+        channel = channels[chosen.key]
+        if not is_messages(channel) and not _is_text(getattr(channel, "typ", Any)):
+            raise TypeError(
+                f"streams[{name!r}] names the key {chosen.key!r}, which holds neither a text nor "
+                f"messages that are added to others, but {channel.typ}; give the key that the "
+                "model's own text goes to"
+            )
         found[node] = chosen
     return found
 

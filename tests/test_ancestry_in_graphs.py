@@ -11,9 +11,10 @@ from typing import Annotated, Any, Literal, TypedDict
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.graph import END, START, StateGraph
+from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.types import Command, Send
 
 from langgraph_alto import ancestry, wrap
@@ -273,3 +274,28 @@ def test_order_and_frames_of_random_fan_outs(seed: int, mode: Mode) -> None:
             packets = [own for at, _, _, trail, own in log if at == step and trail]
             assert packets == sorted(packets)
     assert logs[0] == logs[1] == logs[2]
+
+
+@modes
+def test_streamed_messages_have_langgraphs_metadata(mode: Mode) -> None:
+    """Their tasks' metadata say where they stand; a stream is LangGraph's in all parts."""
+    seen: list[Any] = []
+
+    def say(_: Any, config: RunnableConfig) -> Any:
+        seen.append(config["metadata"].get("alto_ancestry"))
+        return {"messages": [AIMessage("said", id=str(len(seen)))]}
+
+    graph: Any = StateGraph(MessagesState)
+    graph.add_node("say", node(mode, say))
+    graph.add_conditional_edges(START, lambda _: [Send("say", {}), Send("say", {})], ["say"])
+    inputs: Any = {"messages": []}
+    plain, fast = graph.compile(), wrap(graph)
+
+    async def streamed(app: Any) -> list[Any]:
+        if mode == "sync":
+            return list(app.stream(inputs, stream_mode="messages"))
+        return [chunk async for chunk in app.astream(inputs, stream_mode="messages")]
+
+    keys = [[set(metadata) for _, metadata in asyncio.run(streamed(app))] for app in (plain, fast)]
+    assert keys[0] == keys[1] != []
+    assert sorted(seen, key=str) == [None, None, "__start__[0/2]", "__start__[1/2]"]

@@ -23,6 +23,7 @@ from langgraph_alto._langgraph import (
     StreamProtocol,
     StreamToolCallHandler,
 )
+from langgraph_alto.ancestry import METADATA
 
 Chunk = tuple[tuple[str, ...], str, Any]
 
@@ -128,6 +129,33 @@ def _held_handler(handler: Any, events: Events) -> Any:
         sink = handler.stream
         twin.stream = lambda chunk: events.emit(sink, chunk)
     return twin
+
+
+def without_ancestry(manager: Any) -> None:
+    """Keep the ancestry that tasks have in their metadata out of the stream of messages.
+
+    LangGraph's handler streams each message with all metadata of its task; streams
+    are LangGraph's in all parts.
+
+    Args:
+        manager: The callback manager of the run; its handlers are those of the run.
+    """
+    for handler in getattr(manager, "inheritable_handlers", ()):
+        if isinstance(handler, StreamMessagesHandler) and type(handler.stream) is not _Plain:
+            handler.stream = _Plain(handler.stream)
+
+
+class _Plain:
+    """A stream that messages go to without their task's ancestry."""
+
+    def __init__(self, stream: Callable[[Chunk], None]) -> None:
+        self.stream = stream
+
+    def __call__(self, chunk: Chunk) -> None:
+        namespace, mode, (message, metadata) = chunk
+        if METADATA in metadata:
+            metadata = {key: value for key, value in metadata.items() if key != METADATA}
+        self.stream((namespace, mode, (message, metadata)))
 
 
 def _as_now(value: Any) -> Any:

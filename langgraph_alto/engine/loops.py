@@ -38,6 +38,7 @@ from langgraph_alto.engine.collector import (
     set_aside_more,
     take_back,
 )
+from langgraph_alto.engine.events import without_ancestry
 from langgraph_alto.engine.gathers import gathers_of
 from langgraph_alto.engine.lineage import Lineage
 from langgraph_alto.engine.pool import Pool
@@ -124,6 +125,8 @@ class _Loop(_Base):
             kept = {k: v for k, v in self.config["metadata"].items() if k != METADATA}
             self.checkpoint_config = {**self.checkpoint_config, "metadata": kept}
         self.lineage = self._lineage()
+        if self.lineage is not None:
+            without_ancestry(self.manager)
         self.recording = self._recording()
         self.limiter = None
         self.batches = None

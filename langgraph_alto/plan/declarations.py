@@ -31,10 +31,12 @@ def check_effects(
 
     Raises:
         ValueError: ``reads`` or ``mutates`` begins with no key of the state,
-            ``writes`` holds something that is none, or ``goto`` no node.
+            ``writes`` or ``routes`` holds something that is none, or ``goto`` no
+            node; or ``routes`` is declared where there is no router.
     """
     packets = _may_take_packets(stages, joins) | set(unkeyed)
     nodes = {stage.name for stage in stages} - {START}
+    routed = {stage.name: bool(stage.routes) for stage in stages}
     hidden = ("__", "branch:to:", "join:")
     own = sorted(key for key in keys if key == "__root__" or not key.startswith(hidden))
     there = f"its keys are {', '.join(own)}" if own else "it has no keys to name"
@@ -62,6 +64,17 @@ def check_effects(
                 f"effects[{node!r}] declares writes of {name!r}, but the state "
                 f"has no such key; {there}"
             )
+        if declared.routes is not None and not routed[node]:
+            raise ValueError(
+                f"effects[{node!r}] declares routes, what its conditional edges read, but it has "
+                "none; leave that out"
+            )
+        for name in declared.routes or ():
+            if name not in keys:
+                raise ValueError(
+                    f"effects[{node!r}] declares routes that read {name!r}, but the state "
+                    f"has no such key; {there}"
+                )
         for name in declared.goto or ():
             if name not in nodes and name != END:
                 raise ValueError(

@@ -30,6 +30,7 @@ class Effects:
         ordered: Never run this node before the superstep that owns it.
         goto: Names of the nodes that a ``Command(goto=...)``, a ``Send`` or a
             router of this node may lead to.
+        routes: State keys that the routers of this node may read.
         observed: Whether this was seen in runs rather than written down.
 
     Raises:
@@ -46,10 +47,11 @@ class Effects:
     mutates: Collection[str] | None = None
     ordered: bool = False
     goto: Collection[str] | None = None
+    routes: Collection[str] | None = None
     observed: bool = field(default=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        for fact in ("reads", "writes", "mutates", "goto"):
+        for fact in ("reads", "writes", "mutates", "goto", "routes"):
             _check_collection(fact, getattr(self, fact))
         if not isinstance(self.ordered, bool):
             raise TypeError(f"Effects(ordered={self.ordered!r}): give True or False")

@@ -158,6 +158,10 @@ def _value(
         earlier = _stage(given, wait.earlier)
         met = earlier.least_writes & keys or keys & {wait.earlier}
         met = keys - met if fact == "writes" else met
+    if fact == "routes":
+        found = frozenset[str]().union(*(route.reads for route in stage.routes)) & keys - met
+        least = frozenset[str]().union(*(route.least for route in stage.routes)) & keys
+        return sorted(found) if least <= found else None
     found = (keys if fact == "writes" else inputs) - met
     least = stage.least_writes & keys if fact == "writes" else least_reads(stage) & inputs
     return sorted(found) if found and least <= found else None
@@ -165,7 +169,9 @@ def _value(
 
 def _both_vague(wait: Wait) -> bool:
     return any(
-        {"reads", "writes"} <= {fact for _, fact in reason.unknown} for reason in wait.reasons
+        "writes" in {fact for _, fact in reason.unknown}
+        and {"reads", "routes"} & {fact for _, fact in reason.unknown}
+        for reason in wait.reasons
     )
 
 
@@ -210,6 +216,7 @@ def _with(given: Given, node: str, **facts: Sequence[str]) -> Effects:
         mutates=value("mutates"),
         ordered=told.ordered,
         goto=value("goto"),
+        routes=value("routes"),
     )
 
 
@@ -234,4 +241,9 @@ def _instead(given: Given, wait: Wait, unknown: set[Unknown]) -> str | None:
     return f"declare {' and '.join(told)}, if the two do not meet" if told else None
 
 
-_VERBS = {"reads": "reads", "writes": "writes", "mutates": "changes in place"}
+_VERBS = {
+    "reads": "reads",
+    "writes": "writes",
+    "mutates": "changes in place",
+    "routes": "reads in its routers",
+}

@@ -275,6 +275,12 @@ def _writers(
                     ends = {_node_of(channel) for channel, *_ in entry.static} - {END}
             else:
                 return _Leads(frozenset(edges), None, (), None, None)
+    if effects is not None and effects.routes is not None:
+        read = frozenset(effects.routes)
+        routes = [
+            replace(route, reads=route.inputs & read, doubts=()) if route.partial else route
+            for route in routes
+        ]
     if effects is not None and effects.goto is not None:
         routes = [_declared_route(route, frozenset(effects.goto)) for route in routes]
     goto: Collection[str] | None = ends if facts.goto is None else facts.goto
@@ -364,6 +370,8 @@ def _route(graph: Pregel[Any, Any, Any, Any], name: str, writer: object) -> Rout
         ends=ends,
         guessed=guessed,
         together=together,
+        doubts=tuple(doubt for doubt in found.facts.doubts if doubt.fact == "reads" and partly),
+        least=found.facts.least_reads & inputs,
     )
 
 

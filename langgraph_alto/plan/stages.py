@@ -41,6 +41,8 @@ class Route:
         ends: Whether it may lead to the end, or nowhere.
         guessed: Whether ``sends_to`` is only what its ``path_map`` allows.
         together: Sets of nodes that it may lead to at once, as far as that is known.
+        doubts: Why it is taken to read all of its state, where that is not known.
+        least: State keys it was seen to read.
     """
 
     inputs: frozenset[str]
@@ -51,6 +53,8 @@ class Route:
     ends: bool = True
     guessed: bool = False
     together: frozenset[frozenset[str]] = frozenset()
+    doubts: tuple[Doubt, ...] = ()
+    least: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,7 +126,15 @@ class _Views:
         if stage.routes:
             read = frozenset[str]().union(*(route.reads for route in stage.routes))
             router = Stage(
-                stage.name, inputs=read, reads=roots(read), writes=frozenset(), mutates=frozenset()
+                stage.name,
+                inputs=read,
+                reads=roots(read),
+                writes=frozenset(),
+                mutates=frozenset(),
+                doubts=tuple(doubt for route in stage.routes for doubt in route.doubts),
+                least_reads=frozenset[str]().union(
+                    *(route.least if route.doubts else route.reads for route in stage.routes)
+                ),
             )
             self.views.append(("router", router))
 
@@ -156,15 +164,16 @@ def _writes_read(
     meets = reads if earlier.writes is None else reads & earlier.writes
     if not meets:
         return
-    vague = how == "edge" and reads_unknown(later)
-    known = least_reads(later) if vague else reads
+    reader = view if how == "router" else later
+    vague = how != "packet" and reads_unknown(reader)
+    known = least_reads(reader) if vague else reads
     sure = known & (earlier.least_writes if earlier.writes is None else earlier.writes)
     name = shown(earlier.name)
     if sure:
         keys = tuple(sorted(sure))
         text = f"{who} reads {key_list(keys)}, which {name} may write"
-        if vague and not sure <= later.least_reads:
-            text += told_why(doubts_of(later, "reads"))
+        if vague and not sure <= reader.least_reads:
+            text += told_why(doubts_of(reader, "reads"))
         yield Reason(keys, text, needed=True)
         return
     keys = tuple(sorted(meets))
@@ -175,14 +184,14 @@ def _writes_read(
         unknown.append(Unknown(earlier.name, "writes"))
         doubts += (of := doubts_of(earlier, "writes"))
         texts.append(f"{name} may write any key, so also {key_list(keys)}{told_why(of)}")
-    if vague and later.whole_input:
+    if vague and reader.whole_input:
         texts.append(
             f"{who} is given its input as a whole"
             + ("" if earlier.writes is None else f", with {key_list(keys)}, which {name} may write")
         )
     elif vague:
-        unknown.append(Unknown(later.name, "reads"))
-        doubts += (of := doubts_of(later, "reads"))
+        unknown.append(Unknown(later.name, "routes" if how == "router" else "reads"))
+        doubts += (of := doubts_of(reader, "reads"))
         texts.append(
             f"{who} may read all of its input"
             + ("" if earlier.writes is None else f", with {key_list(keys)}, which {name} may write")
@@ -208,14 +217,15 @@ def _changes_read(
         return
     doubts = doubts_of(earlier, "mutates")
     certain = not doubts or meets(earlier.least_mutates)
-    vague = how == "edge" and reads_unknown(later) and not later.whole_input
-    vague = vague and not overlap(roots(least_reads(later)), earlier.mutates)
+    of = view if how == "router" else later
+    vague = how != "packet" and reads_unknown(of) and not of.whole_input
+    vague = vague and not overlap(roots(least_reads(of)), earlier.mutates)
     keys = () if earlier.mutates is None else dotted(earlier.mutates)
     unknown = []
     if not certain:
         unknown.append(Unknown(earlier.name, "mutates"))
     if vague:
-        unknown.append(Unknown(later.name, "reads"))
+        unknown.append(Unknown(later.name, "routes" if how == "router" else "reads"))
     what = key_list(keys) if keys else "any of its input"
     reader = "a packet may hold" if how == "packet" else f"{who} {'may read' if vague else 'reads'}"
     yield Reason(

@@ -65,7 +65,7 @@ def pasted(effects: Mapping[str, Effects]) -> str:
 def _effects(of: Effects) -> str:
     parts = [
         f"{name}={_names(value)}"
-        for name in ("reads", "writes", "mutates", "goto")
+        for name in ("reads", "writes", "mutates", "goto", "routes")
         if (value := getattr(of, name)) is not None
     ]
     if of.ordered:

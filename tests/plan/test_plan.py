@@ -60,6 +60,7 @@ def test_json() -> None:
             "mutates": None,
             "ordered": False,
             "goto": [],
+            "routes": None,
         },
     ]
     assert "given" not in found

@@ -16,8 +16,12 @@ from langgraph_alto import Stream, streaming, wrap
 
 class State(TypedDict, total=False):
     text: str
-    odd: Annotated[list[str], lambda left, right: left.extend(right) or left]
+    odd: Annotated[str, lambda left, right: unknown(left, right)]
     found: Annotated[list[str], operator.add]
+
+
+unknown = print
+"""A reducer that nobody has looked into."""
 
 
 @streaming(buffer=3)

@@ -58,7 +58,7 @@ def marked(page: Path) -> Any:
     return pytest.param(page, marks=needs_context if asks else (), id=page.stem)
 
 
-@pytest.mark.parametrize("page", map(marked, PAGES))
+@pytest.mark.parametrize("page", [marked(page) for page in PAGES])
 def test_page(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for block, printed in executed(page, tmp_path):

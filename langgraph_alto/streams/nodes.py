@@ -58,6 +58,7 @@ class Sink(Protocol):
         Returns:
             Whether it is the node that is told of, and not another that it calls.
         """
+        ...
 
     def end(self) -> None:
         """The node has ended, in whatever way."""

@@ -44,6 +44,8 @@ def construct(machine: Machine, cls: type, args: Args, node: ast.AST) -> Value:
     if names and not (library and args.star):
         for name, each in zip(names, args.pos, strict=False):
             machine.put(cell, name, each)
+        for index, each in enumerate(args.pos[len(names) :], len(names)):
+            machine.put(cell, index, each)
         for name, each in args.kw.items():
             machine.put(cell, name, each)
         machine.put_rest(cell, args.star | args.kwstar)

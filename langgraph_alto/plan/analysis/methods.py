@@ -6,7 +6,7 @@ import ast
 import functools
 import types
 
-from langgraph_alto.plan.analysis import handed, hints, members, runnables
+from langgraph_alto.plan.analysis import chains, handed, hints, members, runnables
 from langgraph_alto.plan.analysis.attributes import DICT_METHODS, get_attribute
 from langgraph_alto.plan.analysis.catalogue import (
     ADDING,
@@ -326,7 +326,9 @@ def _on_held(
 ) -> Value:
     """A method that is not seen, of an object the code made."""
     held = machine.cell(receiver).everything() if isinstance(receiver, Alloc) else NOTHING
-    unsure = not library and name not in HARMLESS
+    chain = chains.as_made(machine, receiver)
+    derived = chains.derive(machine, one(chain), name, args, node) if chain else NOTHING
+    unsure = not (library or derived or name in HARMLESS)
     found = call_unseen(machine, args, f".{name}", node, user=unsure)
     escape(machine, held, lambda: f"an object that holds the state runs `.{name}`")
     if unsure:
@@ -336,7 +338,9 @@ def _on_held(
         return _copied(machine, receiver, args, node)
     if library and isinstance(receiver, Alloc) and name in MUTATORS | handed.KEEPING:
         machine.put_rest(machine.cells[receiver.site], args.everything())
-    if name in runnables.RUN:
+    if chain is not None:
+        found |= chains.run_method(machine, chain, name, args, node) | derived
+    elif name in runnables.RUN:
         value = runnables.inputs(machine, name, args, node)
         found |= handed.run_held(machine, held, value, node)
     return found | (held if name in ALIASING else NOTHING)
@@ -374,6 +378,10 @@ def _on_real(machine: Machine, obj: object, name: str, args: Args, node: ast.AST
     followed = isinstance(own, types.FunctionType) and not is_library_code(own)
     if not followed and runnables.is_runnable(obj) and name in runnables.RUN:
         return runnables.run_method(machine, obj, name, args, node)
+    if not followed and runnables.is_runnable(obj):
+        derived = chains.derive(machine, one(Obj(obj)), name, args, node)
+        if derived:
+            return derived | call_unseen(machine, args, f".{name}", node, user=False)
     cls = obj if isinstance(obj, type) else type(obj)
     attribute = members.static(cls, name)
     receiver = Obj(obj)
@@ -381,6 +389,8 @@ def _on_real(machine: Machine, obj: object, name: str, args: Args, node: ast.AST
         made = handed.made_of(machine, name, args, node)
         if made is not None and _is_librarys(attribute.__func__):
             return machine.apply(machine, one(Obj(obj)), made, node)
+    if isinstance(obj, type) and chains.assigns(obj, name):
+        return chains.derive(machine, NOTHING, name, args, node)
     if isinstance(attribute, classmethod):
         function = attribute.__func__
         full = Args([one(Obj(cls)), *args.pos], args.star, args.kw, args.kwstar)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from langgraph_alto.plan.analysis import hints
+from langgraph_alto.plan.analysis.chains import pipe
 from langgraph_alto.plan.analysis.copies import spread
 from langgraph_alto.plan.analysis.dunders import OPERATORS, run_special
 from langgraph_alto.plan.analysis.hints import is_scalar
@@ -57,6 +58,8 @@ def combine(machine: Machine, left: Value, right: Value, op: ast.operator, node:
         found |= merged
         for value in (left, right):
             spread(machine, cell, value, node, "merged")
+    if isinstance(op, ast.BitOr):
+        found |= pipe(machine, left, right, node)
     for atom in both:
         if isinstance(atom, data):
             found |= PLAIN

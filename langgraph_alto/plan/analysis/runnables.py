@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 
 from langgraph_alto.batching.declare import declared_of
 from langgraph_alto.plan.analysis import members
+from langgraph_alto.plan.analysis.copies import spread
 from langgraph_alto.plan.analysis.graphs import is_graph
 from langgraph_alto.plan.analysis.items import elements, get_item
 from langgraph_alto.plan.analysis.machine import Machine, wrap
@@ -35,7 +36,8 @@ from langgraph_alto.plan.analysis.values import (
 from langgraph_alto.plan.prompts import uses_variables_only
 
 BATCHES = frozenset(("batch", "abatch", "batch_as_completed", "abatch_as_completed"))
-RUN = BATCHES | {"invoke", "ainvoke", "stream", "astream"}
+_STREAMED = frozenset(("transform", "atransform"))
+RUN = BATCHES | _STREAMED | {"invoke", "ainvoke", "stream", "astream"}
 INJECTED = ("config", "writer", "store", "previous", "runtime", "error", "run_manager")
 _INVOKERS = frozenset(("run_in_executor",))
 
@@ -87,7 +89,7 @@ def _delegates(afunc: object, func: object) -> bool:
 
 def inputs(machine: Machine, name: str, args: Args, node: ast.AST) -> Value:
     """What one of the methods in ``RUN`` gives to the runnable."""
-    if name in BATCHES:
+    if name in BATCHES or name in _STREAMED:
         return elements(machine, args.get(0, "inputs"), node)
     return args.get(0, "input")
 
@@ -97,6 +99,11 @@ def run_method(machine: Machine, obj: object, name: str, args: Args, node: ast.A
     found = run(machine, obj, inputs(machine, name, args, node), node)
     kw = {k: v for k, v in args.kw.items() if k not in ("input", "inputs")}
     call_unseen(machine, Args(args.pos[1:], kw=kw), f".{name}", node, user=False)
+    return results(machine, name, found, node)
+
+
+def results(machine: Machine, name: str, found: Value, node: ast.AST) -> Value:
+    """What one of the methods in ``RUN`` makes of what a runnable gives."""
     if name in ("invoke", "ainvoke"):
         return found
     if name.endswith("_as_completed"):
@@ -329,11 +336,7 @@ def _assign(machine: Machine, obj: object, value: Value, node: ast.AST) -> Value
     escape(machine, value, lambda: "a chain passes the whole state on")
     found, cell = machine.alloc("dict", obj)
     machine.loosen(cell)
-    machine.put_rest(cell, elements(machine, value, node))
-    for atom in added:
-        if isinstance(atom, Alloc):
-            for key, each in tuple(machine.cell(atom).fields.items()):
-                machine.put(cell, key, each)
+    spread(machine, cell, value | added, node, "passed on by a chain")
     return found
 
 

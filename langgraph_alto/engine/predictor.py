@@ -335,6 +335,8 @@ class Predictor(Grows):
         Not where a reducer may change the very object that was guessed: it
         would be compared with itself.
         """
+        if self.masks.early_only >> node & 1:
+            return False  # tools are called once, whatever is guessed
         return self.speculative and not self.masks.as_is[node]
 
     def _foresee(self, task: Task) -> Task:

@@ -208,7 +208,9 @@ class TaskTap(Tap):
         super().__init__(*args)
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
-        self._latest: tuple[Any, bool] | None = None
+        self._latest: list[tuple[Any, bool]] = []
+        # Without a splitter it takes two values to see what stays.
+        self._keeps = 1 if self.stream.by is not None or self.messages else 2
         self._routing = False
 
     def _tell(self, what: Any) -> None:
@@ -221,20 +223,20 @@ class TaskTap(Tap):
             self._off = True  # a thread that has outlived its event loop
 
     def _retract(self) -> None:
-        self._latest = None
+        self._latest.clear()
         super()._retract()
 
     def _show(self, value: Any, *, last: bool) -> None:
         # What has not been looked at yet is out of date.
-        self._latest = value, last
+        self._latest = [*self._latest, (value, last)][-self._keeps :]
         if not self._routing and not self.over:
             self._routing = True
             self.ahead.create(self._route(), f"{self.made.name} (stream)")  # type: ignore[attr-defined]
 
     async def _route(self) -> None:
         try:
-            while self._latest is not None and not self._off and not self.over:
-                (value, last), self._latest = self._latest, None
+            while self._latest and not self._off and not self.over:
+                value, last = self._latest.pop(0)
                 turn = self._turn
                 for trial in self.trials:
                     if not trial.probed and (state := trial.state(trial.empty())) is not None:

@@ -40,7 +40,7 @@ from langgraph_alto.engine.partial_objects import PartialDict, PartialObject, ma
 from langgraph_alto.engine.routes import routes_of
 from langgraph_alto.engine.supersteps import Task
 from langgraph_alto.engine.tools import calls_of
-from langgraph_alto.gathering.scopes import Addressed, addressed_early
+from langgraph_alto.gathering.scopes import Addressed, Tracked, addressed_ahead
 from langgraph_alto.streams.declare import Stream
 
 if TYPE_CHECKING:
@@ -186,9 +186,11 @@ class Trial:
         path = self.branch.path
         if not isinstance(path, Addressed) or packet.node not in path.scope.tracked:
             return packet
+        bound = self.ahead.loop.nodes[self.made.name].bound
+        if path.slot > 1 or not isinstance(bound, Tracked):
+            return None  # its place is that behind what others send
         place = next(at for at, given in enumerate(self.given) if given is packet)
-        twin = addressed_early(self.made.config, packet, place)
-        return None if twin is packet or path.slot > 1 else twin
+        return addressed_ahead(path.scope, self.made.config, self.made.input, packet, place)
 
     @property
     def _path(self) -> Any:

@@ -326,6 +326,21 @@ def addressed_early(config: Any, packet: Send, place: int) -> Send:
     return fanout._addressed(packet, place, None, phantom=False)
 
 
+def addressed_ahead(scope: Scope, config: Any, input: Any, packet: Send, place: int) -> Send:
+    """A packet of a conditional edge as it will be, before the edge's task has ended.
+
+    Args:
+        scope: The place of the task's node in the fan-outs.
+        config: The task's config.
+        input: What the task was given.
+        packet: What the edge will send.
+        place: Its place among all that the task sends.
+    """
+    envelope, _ = unwrapped(input)
+    at = [config["metadata"]["langgraph_step"], scope.node] if envelope is None else envelope["at"]
+    return Fanout(scope, at, envelope)._addressed(packet, place, None, phantom=False)
+
+
 def is_phantom(packet: Send) -> bool:
     """Whether a packet stands for those that were not sent."""
     envelope, _ = unwrapped(packet.arg)

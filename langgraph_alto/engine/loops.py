@@ -120,9 +120,9 @@ class _Loop(_Base):
         super().__init__(*args, **kwargs)
         self.engine = engine
         self.ahead = None
-        if METADATA in self.config.get("metadata", ()):
+        if METADATA in (metadata := self.config.get("metadata") or {}):
             # Savers keep what is in the metadata; LangGraph's checkpoints have no ancestry.
-            kept = {k: v for k, v in self.config["metadata"].items() if k != METADATA}
+            kept = {key: value for key, value in metadata.items() if key != METADATA}
             self.checkpoint_config = {**self.checkpoint_config, "metadata": kept}
         self.lineage = self._lineage()
         if self.lineage is not None:

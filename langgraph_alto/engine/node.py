@@ -68,10 +68,9 @@ class NodeSeq(RunnableSeq):
             if place or not ASYNCIO_ACCEPTS_CONTEXT:
                 input = await step.ainvoke(input, config, **({} if place else kwargs))
             else:
+                in_context: Any = asyncio.create_task  # with a context, from Python 3.11 on
                 with set_config_context(config, None) as context:
-                    input = await asyncio.create_task(
-                        step.ainvoke(input, config, **kwargs), context=context
-                    )
+                    input = await in_context(step.ainvoke(input, config, **kwargs), context=context)
         return input
 
     def _start(self, input: Any, config: Any) -> Any:

@@ -126,6 +126,8 @@ def _cell_attribute(machine: Machine, atom: Alloc, name: str, calling: bool) -> 
     cell = machine.cell(atom)
     if name == "__class__":
         return OPAQUE if cell.cls is None else one(Obj(cell.cls))
+    if name == "__dict__":
+        return one(atom)
     if cell.kind in ("instance", "command", "send"):
         return _instance_attribute(machine, atom, cell, name, calling)
     # Containers have methods only, but the copy of some other object is one too.

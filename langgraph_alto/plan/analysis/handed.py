@@ -30,9 +30,6 @@ from langgraph_alto.plan.analysis.values import (
 KEEPING = frozenset(("set", "set_result"))
 """Methods of unseen objects that give out later what they are given."""
 
-MAKING = frozenset(("model_construct", "model_validate"))
-"""Class methods of Pydantic that make a model."""
-
 _RUNNING = {"run_in_executor": 1, "submit": 0, "run": 0, "run_sync": 0}
 """Methods of unseen objects that call a function, and the function's position."""
 
@@ -76,16 +73,6 @@ def run_held(machine: Machine, held: Value, value: Value, node: ast.AST) -> Valu
     # One may be given the result of another, or all results by name.
     found |= machine.apply(machine, functions, Args([found | OPAQUE]), node)
     return found | machine.container("dict", node, found, "results")
-
-
-def made_of(machine: Machine, name: str, args: Args, node: ast.AST) -> Args | None:
-    """What a Pydantic model is made of, if that is spelled out."""
-    if name == "model_construct":
-        return None if args.pos or args.star else args
-    (*cells,) = (machine.cell(a) for a in args.get(0, "obj") if isinstance(a, Alloc))
-    if len(args.get(0, "obj")) != 1 or not cells or cells[0].kind != "dict" or cells[0].open:
-        return None
-    return Args(kw={k: v for k, v in cells[0].fields.items() if isinstance(k, str)})
 
 
 @model(asyncio.wait)

@@ -6,7 +6,7 @@ import ast
 import functools
 import types
 
-from langgraph_alto.plan.analysis import chains, handed, hints, members, runnables
+from langgraph_alto.plan.analysis import chains, handed, hints, members, runnables, validated
 from langgraph_alto.plan.analysis.attributes import DICT_METHODS, get_attribute
 from langgraph_alto.plan.analysis.catalogue import (
     ADDING,
@@ -338,6 +338,7 @@ def _on_held(
         return _copied(machine, receiver, args, node)
     if library and isinstance(receiver, Alloc) and name in MUTATORS | handed.KEEPING:
         machine.put_rest(machine.cells[receiver.site], args.everything())
+    found |= validated.adapt(machine, receiver, name, args, node)
     if chain is not None:
         found |= chains.run_method(machine, chain, name, args, node) | derived
     elif name in runnables.RUN:
@@ -363,10 +364,6 @@ def _on_instance(
     return _on_held(machine, atom, name, args, node, library=library) | cell.rest
 
 
-def _is_librarys(function: object) -> bool:
-    return isinstance(function, types.FunctionType) and is_library_code(function)
-
-
 # -- real objects -----------------------------------------------------------------
 
 
@@ -385,10 +382,10 @@ def _on_real(machine: Machine, obj: object, name: str, args: Args, node: ast.AST
     cls = obj if isinstance(obj, type) else type(obj)
     attribute = members.static(cls, name)
     receiver = Obj(obj)
-    if isinstance(attribute, classmethod) and name in handed.MAKING and isinstance(obj, type):
-        made = handed.made_of(machine, name, args, node)
-        if made is not None and _is_librarys(attribute.__func__):
-            return machine.apply(machine, one(Obj(obj)), made, node)
+    if isinstance(obj, type):
+        made = validated.make(machine, obj, name, args, node)
+        if made is not None:
+            return made
     if isinstance(obj, type) and chains.assigns(obj, name):
         return chains.derive(machine, NOTHING, name, args, node)
     if isinstance(attribute, classmethod):
@@ -402,7 +399,8 @@ def _on_real(machine: Machine, obj: object, name: str, args: Args, node: ast.AST
             plain = attribute.__func__ if isinstance(attribute, staticmethod) else attribute
             return machine.apply(machine, wrap(plain), args, node)
         full = Args([one(receiver), *args.pos], args.star, args.kw, args.kwstar)
-        return machine.apply(machine, wrap(attribute), full, node)
+        adapted = validated.adapt(machine, receiver, name, args, node)
+        return machine.apply(machine, wrap(attribute), full, node) | adapted
     if name in MUTATORS or name in handed.KEEPING:
         machine.keep_real(obj, "[]", args.everything())
     if name in ("get", "__getitem__") and type(obj) is dict:

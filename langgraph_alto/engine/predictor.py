@@ -302,7 +302,7 @@ class Predictor(Grows):
     def may_route(self, task: Task) -> bool:
         """Whether what a task's routers read is certain now."""
         return not self.masks.routes_late[task.node] and (
-            self._guesses(task.node)
+            self._routes_on_guess(task)
             or (
                 not self.masks.route_blockers[task.node] & self.frontier.pending(task.step)
                 and self._foldable(task.node, task.step)
@@ -335,9 +335,15 @@ class Predictor(Grows):
         Not where a reducer may change the very object that was guessed: it
         would be compared with itself.
         """
-        if self.masks.early_only >> node & 1:
-            return False  # tools are called once, whatever is guessed
         return self.speculative and not self.masks.as_is[node]
+
+    def _routes_on_guess(self, task: Task) -> bool:
+        """Whether a task's routers may read what is likely.
+
+        Not of one that was told before its sender had ended: what that writes is to
+        come, so the guess would be wrong, and the task's work done again.
+        """
+        return not task.early and self._guesses(task.node)
 
     def _foresee(self, task: Task) -> Task:
         """Take note of a task that LangGraph will make; it may be known from before."""
@@ -551,7 +557,7 @@ class Predictor(Grows):
                 continue
             if task.late or self.masks.routes_late[task.node]:
                 staying.append(task)
-            elif self._guesses(task.node) or (
+            elif self._routes_on_guess(task) or (
                 not self.masks.route_blockers[task.node] & before
                 and self._foldable(task.node, number)
             ):

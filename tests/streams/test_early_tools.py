@@ -67,7 +67,7 @@ class Caller(Writer):
         return [AIMessageChunk(content="done", id="end")]
 
     def __init__(self, *rounds: Any, **more: Any) -> None:
-        super().__init__(chunks=[], rounds=list(rounds), **more)
+        super().__init__(**{"chunks": [], "rounds": list(rounds), **more})
 
 
 def tool_of(mode: Mode, journal: Journal, name: str = "search", **more: Any) -> StructuredTool:
@@ -286,7 +286,7 @@ def test_middleware_around_tool_calls(mode: Mode) -> None:
     journal = Journal()
     watch = Watch(journal)
 
-    class Around(AgentMiddleware):  # type: ignore[type-arg]
+    class Around(AgentMiddleware):
         def wrap_tool_call(self, request: Any, handler: Any) -> Any:
             return handler(request)
 
@@ -311,7 +311,7 @@ def test_a_human_in_the_loop(mode: Mode) -> None:
     fast = wrap(graph, streams=streams("search"))
     assert run(fast, GIVEN, mode, thread())["__interrupt__"]
     assert not journal.entries
-    answer = Command(resume={"decisions": [{"type": "approve"}]})
+    answer: Any = Command(resume={"decisions": [{"type": "approve"}]})
     assert run(fast, answer, mode, thread())["messages"][-1].content == "done"
     assert journal.calls() == {"s0": 1}
 
@@ -442,7 +442,9 @@ def test_streams_are_those_of_langgraph(kind: str, mode: Mode) -> None:
             assert list(map(told, ours)) == list(map(told, plain))
         else:
             cut = [[(c.content, m["langgraph_node"]) for c, m in every] for every in (ours, plain)]
-            assert cut[0] == cut[1]
+            # Tools of one superstep speak in the order in which they end.
+            assert [c for c in cut[0] if c[1] != "tools"] == [c for c in cut[1] if c[1] != "tools"]
+            assert sorted(cut[0]) == sorted(cut[1])
 
 
 @both
@@ -512,7 +514,7 @@ async def test_the_caller_is_cancelled() -> None:
     search = StructuredTool.from_function(coroutine=slow, name="search", description="Looks up.")
     model = Caller(calls("search"), until={3: lambda: False})
     fast = wrap(create_agent(model, [search]), streams=streams("search"))
-    task = asyncio.create_task(fast.ainvoke(GIVEN))  # type: ignore[arg-type]
+    task = asyncio.create_task(fast.ainvoke(GIVEN))
     while not journal.entries and not task.done():  # noqa: ASYNC110
         await asyncio.sleep(0.002)
     task.cancel()

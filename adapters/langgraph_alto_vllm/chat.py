@@ -184,6 +184,9 @@ class ChatVLLM(BaseChatModel):
             **kwargs: Further parameters of the requests.
         """
         found = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
+        for tool in found:
+            # Without it vLLM holds a call to its form, but not its arguments to their schema.
+            tool["function"].setdefault("strict", True)
         names = {tool["function"]["name"] for tool in found}
         choice: Any = tool_choice
         if tool_choice in ("any", True):

@@ -247,13 +247,13 @@ class Transport:
         try:
             yield url
         except (httpx.HTTPError, httpx.InvalidURL, VLLMError) as error:
-            named = named(url, error)
-            if named.again:
+            found = named(url, error)
+            if found.again:
                 call.failed_at.add(url)
-                self.replicas.failed(url, time.monotonic(), named.retry_after)
-            if named is error:
+                self.replicas.failed(url, time.monotonic(), found.retry_after)
+            if found is error:
                 raise
-            raise named from error
+            raise found from error
         else:
             self.replicas.worked(url)
         finally:

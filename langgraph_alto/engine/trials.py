@@ -252,7 +252,14 @@ def trials_of(
     if stream.key not in ahead.masks.safe_reducers:
         return []
     trials = []
-    for writer in routes_of(ahead.loop.nodes[made.name]):
+    # One that changes what it is given would change it for everybody, again and again.
+    routes = ahead.masks.stages[known.node].routes
+    writers = routes_of(ahead.loop.nodes[made.name])
+    if len(routes) != len(writers):
+        return []
+    for writer, route in zip(writers, routes, strict=True):
+        if route.changes:
+            continue
         reader = writer.kwargs.get("reader")
         select = reader.keywords.get("select", ()) if reader is not None else ()
         if not isinstance(select, str) and stream.key in select:

@@ -35,7 +35,7 @@ from langgraph_alto.gathering.effects import inside, sends_of, with_account
 from langgraph_alto.gathering.log import Log
 from langgraph_alto.plan.analysis import analyse_node, analyse_reducer, analyse_router
 from langgraph_alto.plan.called import with_called
-from langgraph_alto.plan.effects import Doubt, Effects, Facts
+from langgraph_alto.plan.effects import BELOW, Doubt, Effects, Facts
 from langgraph_alto.plan.masks import Masks, Trigger, compile_masks
 from langgraph_alto.plan.stages import NOTHING, Route, Stage, check_names, declared, roots
 from langgraph_alto.streams.declare import Stream, is_messages
@@ -189,6 +189,7 @@ def _stage(
         least_reads=facts.least_reads,
         least_writes=facts.least_writes,
         least_mutates=facts.least_mutates,
+        untold=facts.untold,
     )
 
 
@@ -372,6 +373,7 @@ def _route(graph: Pregel[Any, Any, Any, Any], name: str, writer: object) -> Rout
         together=together,
         doubts=tuple(doubt for doubt in found.facts.doubts if doubt.fact == "reads" and partly),
         least=found.facts.least_reads & inputs,
+        changes=found.facts.mutates != frozenset(),
     )
 
 
@@ -385,6 +387,7 @@ def _subgraph_facts(graph: Pregel[Any, Any, Any, Any], inputs: frozenset[str]) -
     outputs = graph.output_channels
     inner = masks_of(graph)
     own = set(graph.nodes)
+    untold = any(stage.untold for stage in inner.stages if stage.name != START)
     mutates = all(stage.mutates == frozenset() for stage in inner.stages if stage.name != START)
     leads = _union(*(stage.leads_to for stage in inner.stages if stage.name != START))
     doubts = [
@@ -396,6 +399,7 @@ def _subgraph_facts(graph: Pregel[Any, Any, Any, Any], inputs: frozenset[str]) -
         reads=roots(takes),
         writes=None if isinstance(outputs, str) else frozenset(outputs),
         mutates=frozenset() if mutates else None,
+        untold=frozenset((key, BELOW) for key in takes) if untold else frozenset(),
         goto=None if leads is None else leads - own,
         interrupts=any(stage.interrupts for stage in inner.stages)
         or bool(graph.interrupt_before_nodes or graph.interrupt_after_nodes),
@@ -419,4 +423,5 @@ def _with_handler(stage: Stage, handler: Stage) -> Stage:
         mutates=None
         if None in changes
         else (stage.mutates or frozenset()) | (handler.mutates or set()),
+        untold=stage.untold | handler.untold,
     )

@@ -43,6 +43,7 @@ class Route:
         together: Sets of nodes that it may lead to at once, as far as that is known.
         doubts: Why it is taken to read all of its state, where that is not known.
         least: State keys it was seen to read.
+        changes: Whether it may change in place what it is given.
     """
 
     inputs: frozenset[str]
@@ -55,6 +56,7 @@ class Route:
     together: frozenset[frozenset[str]] = frozenset()
     doubts: tuple[Doubt, ...] = ()
     least: frozenset[str] = frozenset()
+    changes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,8 @@ class Stage:
         least_reads: State keys it was seen to read, whatever ``reads`` says.
         least_writes: Keys it was seen to write, whatever ``writes`` says.
         least_mutates: Paths it was seen to change in place, for certain.
+        untold: Where objects are that must be looked at before it runs ahead; see
+            :class:`~langgraph_alto.plan.effects.Facts`.
     """
 
     name: str
@@ -119,6 +123,7 @@ class Stage:
     least_reads: frozenset[str] = frozenset()
     least_writes: frozenset[str] = frozenset()
     least_mutates: frozenset[Path] = frozenset()
+    untold: frozenset[Path] = frozenset()
 
     @property
     def read_keys(self) -> frozenset[str]:
@@ -171,6 +176,7 @@ def declared(facts: Facts, effects: Effects | None) -> Facts:
         names=None if effects.goto is not None else facts.names,
         sends=None if effects.goto is not None else facts.sends,
         doubts=tuple(doubt for doubt in facts.doubts if doubt.fact not in known),
+        untold=frozenset() if "mutates" in known else facts.untold,
     )
 
 

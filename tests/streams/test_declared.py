@@ -467,6 +467,22 @@ def test_what_cannot_be_pickled_may_be_in_a_packet(mode: Mode) -> None:
     once(journal)
 
 
+@both
+def test_a_router_that_changes_its_state_is_not_tried(mode: Mode) -> None:
+    """It would change the state of everybody, once for each piece."""
+    journal = Journal()
+
+    def router(state: Facts) -> list[Send]:
+        state["found"].append("routed")
+        return lines(state)
+
+    graph = facts(asks(mode, Writer(chunks=TEXT)), checks(mode, journal), router)
+    given = {"topic": "numbers", "found": []}
+    result = run(wrap(graph, streams={"draft": Stream("answer", "line")}), given, mode)
+    assert result["found"].count("routed") == 1
+    once(journal)
+
+
 class Odd:
     """Looks at all of the state when it is pickled."""
 

@@ -13,8 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from typing import Final
 
 Path = tuple[str, ...]
+
+BELOW: Final = "*"
+"""The last segment of a path in ``Facts.untold`` that stands for all there, however deep."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +132,10 @@ class Facts:
         least_mutates: Paths seen to be changed in place, for certain.
         together: Sets of destinations that one result may name at once, as far as
             that was seen; what is in none of them is named alone, if it is named.
+        untold: Where objects are whose class nothing tells, and that the code
+            iterates over, subscripts or works on by operators, or hands to code
+            that may. That they stay as they are by that is known only when they
+            are at hand.
     """
 
     reads: frozenset[Path] | None
@@ -149,3 +157,4 @@ class Facts:
     least_mutates: frozenset[Path] = frozenset()
     graphs: tuple[object, ...] = ()
     together: frozenset[frozenset[str]] = frozenset()
+    untold: frozenset[Path] = frozenset()

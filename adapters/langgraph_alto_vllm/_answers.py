@@ -1,4 +1,4 @@
-"""What a server's answers mean: errors by name, times to wait, events as JSON. Pure, but for dates."""
+"""What a server's answers mean: errors by name, times to wait, events as JSON."""
 
 from __future__ import annotations
 

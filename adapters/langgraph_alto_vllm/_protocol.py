@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from langchain_core.exceptions import OutputParserException
 from langchain_core.messages import (
     AIMessage,
     AIMessageChunk,
     BaseMessage,
+    InvalidToolCall,
     convert_to_openai_messages,
 )
 from langchain_core.messages.ai import InputTokenDetails, UsageMetadata
-from langchain_core.messages.tool import InvalidToolCall, ToolCall, ToolCallChunk
+from langchain_core.messages.tool import ToolCall, ToolCallChunk
 from langchain_core.output_parsers.openai_tools import make_invalid_tool_call, parse_tool_call
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
@@ -27,8 +29,7 @@ is what a system message and the document asked about make, but not yet the ques
 
 def messages_json(messages: Sequence[BaseMessage]) -> list[Json]:
     """The messages of a request."""
-    converted = convert_to_openai_messages(list(messages))
-    return converted if isinstance(converted, list) else [converted]
+    return convert_to_openai_messages(list(messages))
 
 
 def beginning(messages: Sequence[Mapping[str, Any]]) -> bytes:
@@ -102,12 +103,11 @@ def _generation(
     invalid: list[InvalidToolCall] = []
     for raw in said.get("tool_calls") or ():
         try:
-            parsed = parse_tool_call(dict(raw), return_id=True)
-        except Exception as error:  # noqa: BLE001 - whatever the parser raises: a call it cannot read
+            parsed: Any = parse_tool_call(dict(raw), return_id=True)
+        except OutputParserException as error:  # noqa: PERF203 - each call by itself
             invalid.append(make_invalid_tool_call(dict(raw), str(error)))
         else:
-            if parsed is not None:
-                calls.append(ToolCall(**parsed))
+            calls.append(parsed)
     about = _about(choice, answer)
     message = AIMessage(
         content=said.get("content") or "",

@@ -11,7 +11,7 @@ import random
 import ssl
 import threading
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from contextlib import (
     AsyncExitStack,
     ExitStack,
@@ -22,7 +22,7 @@ from contextlib import (
 )
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import httpx
 from tenacity import AsyncRetrying, RetryCallState, Retrying, retry_if_exception, stop_after_attempt
@@ -33,11 +33,20 @@ from langgraph_alto_vllm._replicas import Replicas
 from langgraph_alto_vllm.errors import VLLMError, VLLMTimeoutError
 
 CONNECT_S = 10.0
+POOL = 16
+"""Requests that share a connection pool. Whenever one ends, httpcore goes over its pool's
+connections for each of them: 200 in one pool held up the event loop for 0.6 s."""
+
 FIRST_WAIT_S, MOST_WAIT_S = 0.5, 8.0
 """Before the second attempt, and before any, unless the server names a time."""
 
 MOST_RETRY_AFTER_S = 60.0
 """The longest time a server may name; asked for more, a request fails instead."""
+
+_Client = TypeVar("_Client")
+_Begun: TypeAlias = tuple[AsyncExitStack, list[Json], AsyncGenerator[Json, None]]
+"""What ends a stream, the events read already, and those to come."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -55,9 +64,27 @@ class Limits:
 
 
 @dataclass(slots=True)
-class _Open:
-    client: Any
+class _Open(Generic[_Client]):
+    client: _Client
     users: int = 0
+
+
+def _roomy(pools: list[_Open[_Client]], new: Callable[[], _Client]) -> _Open[_Client]:
+    """A pool with room for another user, who is counted."""
+    found = next((pool for pool in pools if pool.users < POOL), None)
+    if found is None:
+        found = _Open(new())
+        pools.append(found)
+    found.users += 1
+    return found
+
+
+def _left(pools: list[_Open[_Client]], pool: _Open[_Client]) -> bool:
+    """Take a user off a pool; returns whether it was the last, so that it must be closed."""
+    pool.users -= 1
+    if not pool.users:
+        pools.remove(pool)
+    return not pool.users
 
 
 @dataclass(slots=True)
@@ -88,9 +115,14 @@ class Transport:
 
     def __init__(self, urls: tuple[str, ...], key: str) -> None:
         self.replicas = Replicas(urls)
-        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self._async: dict[asyncio.AbstractEventLoop, _Open] = {}
-        self._sync = _Open(None)
+        self._options: dict[str, Any] = {
+            "verify": _tls(),
+            "limits": httpx.Limits(max_connections=None),
+            "headers": {"Authorization": f"Bearer {key}"} if key else {},
+            "trust_env": False,
+        }
+        self._async: dict[asyncio.AbstractEventLoop, list[_Open[httpx.AsyncClient]]] = {}
+        self._sync: list[_Open[httpx.Client]] = []
         self._lock = threading.Lock()
 
     # -- asynchronous
@@ -102,13 +134,13 @@ class Transport:
             VLLMError: It failed, as often as it may be tried.
         """
 
-        async def attempt() -> Json:
-            async with self._asent(call) as (answer, end):
+        async def attempt(client: httpx.AsyncClient) -> Json:
+            async with self._asent(client, call) as (answer, end):
                 received = [part async for part in _abytes(answer, end)]
             return parsed(b"".join(received))
 
-        async with self.aopen():
-            return await AsyncRetrying(**self._policy(call))(attempt)
+        async with self.aopen() as client:
+            return await AsyncRetrying(**self._policy(call))(attempt, client)
 
     async def astream(self, call: Call) -> AsyncGenerator[Json]:
         """The events of an answer, as they come. Once one is seen, nothing is tried again.
@@ -117,9 +149,11 @@ class Transport:
             VLLMError: It failed, as often as it may be tried.
         """
 
-        async def attempt() -> tuple[AsyncExitStack, list[Json], AsyncGenerator[Json]]:
+        async def attempt(
+            client: httpx.AsyncClient,
+        ) -> _Begun:
             async with AsyncExitStack() as stack:
-                answer, end = await stack.enter_async_context(self._asent(call))
+                answer, end = await stack.enter_async_context(self._asent(client, call))
                 events = _aevents(answer, end)
                 held: list[Json] = []
                 async for event in events:
@@ -127,10 +161,11 @@ class Transport:
                     if shows(event):
                         break
                 return stack.pop_all(), held, events
-            raise AssertionError  # a type checker's: the stack swallows nothing
 
-        async with self.aopen():
-            stack, held, events = await AsyncRetrying(**self._policy(call))(attempt)
+        async with self.aopen() as client:
+            trying = AsyncRetrying(**self._policy(call))
+            opened: _Begun = await trying(attempt, client)
+            stack, held, events = opened
             async with stack, aclosing(events):
                 for event in held:
                     yield event
@@ -139,30 +174,26 @@ class Transport:
 
     @asynccontextmanager
     async def aopen(self) -> AsyncIterator[httpx.AsyncClient]:
-        """This loop's connections, kept open for as long as somebody is inside."""
+        """Connections of this loop, kept open for as long as somebody is inside."""
         loop = asyncio.get_running_loop()
         with self._lock:
-            opened = self._async.get(loop)
-            if opened is None:
-                client = httpx.AsyncClient(
-                    verify=_tls(), limits=_UNLIMITED, headers=self._headers, trust_env=False
-                )
-                opened = self._async[loop] = _Open(client)
-            opened.users += 1
+            opened = _roomy(
+                self._async.setdefault(loop, []), lambda: httpx.AsyncClient(**self._options)
+            )
         try:
             yield opened.client
         finally:
             with self._lock:
-                opened.users -= 1
-                last = not opened.users
-                if last:
+                last = _left(self._async[loop], opened)
+                if not self._async[loop]:
                     del self._async[loop]
             if last:
                 await opened.client.aclose()
 
     @asynccontextmanager
-    async def _asent(self, call: Call) -> AsyncIterator[tuple[httpx.Response, float]]:
-        client = self._async[asyncio.get_running_loop()].client
+    async def _asent(
+        self, client: httpx.AsyncClient, call: Call
+    ) -> AsyncIterator[tuple[httpx.Response, float]]:
         with self._attempt(call) as url:
             end = _end(call)
             async with client.stream(
@@ -177,19 +208,21 @@ class Transport:
     def post(self, call: Call) -> Json:
         """As `apost`."""
 
-        def attempt() -> Json:
-            with self._sent(call) as (answer, end):
+        def attempt(client: httpx.Client) -> Json:
+            with self._sent(client, call) as (answer, end):
                 return parsed(b"".join(_bytes(answer, end)))
 
-        with self.open():
-            return Retrying(**self._policy(call))(attempt)
+        with self.open() as client:
+            return Retrying(**self._policy(call))(attempt, client)
 
     def stream(self, call: Call) -> Generator[Json]:
         """As `astream`."""
 
-        def attempt() -> tuple[ExitStack, list[Json], Generator[Json]]:
+        def attempt(
+            client: httpx.Client,
+        ) -> tuple[ExitStack, list[Json], Generator[Json]]:
             with ExitStack() as stack:
-                answer, end = stack.enter_context(self._sent(call))
+                answer, end = stack.enter_context(self._sent(client, call))
                 events = _events(answer, end)
                 held: list[Json] = []
                 for event in events:
@@ -197,38 +230,28 @@ class Transport:
                     if shows(event):
                         break
                 return stack.pop_all(), held, events
-            raise AssertionError
 
-        with self.open():
-            stack, held, events = Retrying(**self._policy(call))(attempt)
+        with self.open() as client:
+            stack, held, events = Retrying(**self._policy(call))(attempt, client)
             with stack, closing(events):
                 yield from held
                 yield from events
 
     @contextmanager
     def open(self) -> Generator[httpx.Client]:
-        """The threads' connections, kept open for as long as somebody is inside."""
+        """Connections of the threads, kept open for as long as somebody is inside."""
         with self._lock:
-            if self._sync.client is None:
-                self._sync.client = httpx.Client(
-                    verify=_tls(), limits=_UNLIMITED, headers=self._headers, trust_env=False
-                )
-            self._sync.users += 1
-            client = self._sync.client
+            opened = _roomy(self._sync, lambda: httpx.Client(**self._options))
         try:
-            yield client
+            yield opened.client
         finally:
             with self._lock:
-                self._sync.users -= 1
-                last = not self._sync.users
-                if last:
-                    self._sync.client = None
+                last = _left(self._sync, opened)
             if last:
-                client.close()
+                opened.client.close()
 
     @contextmanager
-    def _sent(self, call: Call) -> Generator[tuple[httpx.Response, float]]:
-        client = self._sync.client
+    def _sent(self, client: httpx.Client, call: Call) -> Generator[tuple[httpx.Response, float]]:
         with self._attempt(call) as url:
             end = _end(call)
             with client.stream(
@@ -285,9 +308,6 @@ class Transport:
             "stop": stop_after_attempt(call.limits.attempts),
             "reraise": True,
         }
-
-
-_UNLIMITED = httpx.Limits(max_connections=None, max_keepalive_connections=None)
 
 
 @cache

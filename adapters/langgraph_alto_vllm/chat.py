@@ -231,7 +231,7 @@ class ChatVLLM(BaseChatModel):
         )
         is_model = isinstance(schema, type) and issubclass(schema, (BaseModel, BaseModelV1))
         parser: OutputParserLike[Any] = (
-            PydanticOutputParser(pydantic_object=schema) if is_model else JsonOutputParser()  # type: ignore[type-var,arg-type]
+            PydanticOutputParser(pydantic_object=schema) if is_model else JsonOutputParser()  # type: ignore[arg-type]
         )
         if not include_raw:
             return asked | parser  # type: ignore[no-any-return]

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, AIMessageChunk, ToolMessage
 from langchain_core.tools import tool
-from langgraph_alto_vllm import ChatVLLM, VLLMEmbeddings, VLLMProtocolError
 from pydantic import BaseModel
 
+from langgraph_alto_vllm import ChatVLLM, VLLMEmbeddings, VLLMProtocolError
 from tests.vllm.stand_in import Reply, StandIn, delta, event, streamed, whole
 
 

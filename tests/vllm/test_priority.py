@@ -7,11 +7,11 @@ from typing import Any, TypedDict
 import pytest
 from langgraph.graph import START, StateGraph
 from langgraph.types import Send
+
+from langgraph_alto import Ancestry, wrap
 from langgraph_alto_vllm import ChatVLLM
 from langgraph_alto_vllm._place import place
 from langgraph_alto_vllm._priority import Ages, priority
-
-from langgraph_alto import Ancestry, wrap
 from tests.vllm.stand_in import StandIn
 
 ROOT = Ancestry()

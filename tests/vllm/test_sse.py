@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from langgraph_alto_vllm import _sse
 from langgraph_alto_vllm._sse import EventReader, MalformedEventError
 
@@ -22,7 +25,7 @@ def read(*parts: bytes) -> list[str]:
 def test_any_cut_gives_the_same_events(end: str, texts: list[str], cuts: list[int]) -> None:
     sent = "".join(f"data: {text}{end}{end}" for text in texts).encode()
     places = [0, *sorted({min(cut, len(sent)) for cut in cuts}), len(sent)]
-    parts = [sent[a:b] for a, b in zip(places, places[1:], strict=False)]
+    parts = [sent[a:b] for a, b in itertools.pairwise(places)]
     # A "\r" at the very end may yet become "\r\n", but ends its line at once.
     assert read(*parts) == texts
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+import sqlite3
 import ssl
 import threading
 import warnings
@@ -31,21 +32,35 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from qdrant_client import AsyncQdrantClient
-from qdrant_client.common.client_exceptions import ResourceExhaustedResponse
+from qdrant_client.common.client_exceptions import QdrantException, ResourceExhaustedResponse
+from qdrant_client.http.exceptions import ApiException
 from tenacity import (
     AsyncRetrying,
     RetryCallState,
     retry_if_exception,
     stop_after_attempt,
-    wait_exponential_jitter,
+    wait_exponential,
+    wait_random,
 )
 
-from langgraph_alto_qdrant.errors import ClosedError, QdrantError, transient, translated
+from langgraph_alto_qdrant.errors import ClosedError, transient, translated
 
 MEMORY = ":memory:"
 _PORT = 6333
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 _LONGEST_PAUSE = 30.0
+_GROWING = wait_exponential(multiplier=0.1, max=2.0) + wait_random(0.0, 0.1)
+
+_CLIENTS_OWN = (
+    ApiException,
+    QdrantException,
+    asyncio.TimeoutError,
+    # Of the embedded engine:
+    OSError,
+    RuntimeError,
+    ValueError,
+    sqlite3.Error,
+)
 
 
 @dataclass(eq=False)
@@ -191,7 +206,7 @@ class Connection:
         )
         try:
             return await retrying(self._once, method, collection, arguments)
-        except Exception as error:
+        except _CLIENTS_OWN as error:
             raise translated(
                 error,
                 where=self.where,
@@ -218,7 +233,7 @@ class Connection:
         async def run() -> None:
             try:
                 resolve(future, await self.call(method, collection, **arguments))
-            except QdrantError as error:
+            except Exception as error:  # noqa: BLE001 - the caller's, who waits for it
                 resolve(future, error)
 
         task = asyncio.ensure_future(run())
@@ -340,7 +355,7 @@ def _pause(state: RetryCallState) -> float:
     error = state.outcome.exception() if state.outcome is not None else None
     if isinstance(error, ResourceExhaustedResponse):
         return min(float(error.retry_after_s), _LONGEST_PAUSE)
-    return wait_exponential_jitter(initial=0.1, max=2.0, jitter=0.1)(state)
+    return _GROWING(state)
 
 
 def _address(url: str, secret: bool) -> str:

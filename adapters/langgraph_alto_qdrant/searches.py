@@ -22,7 +22,7 @@ from qdrant_client.http.models import QueryResponse
 from langgraph_alto import Batch
 from langgraph_alto.batching.collector import Collector, Formed, Item, Source
 from langgraph_alto_qdrant.connection import Connection, resolve
-from langgraph_alto_qdrant.errors import ClosedError, QdrantError, RefusedError
+from langgraph_alto_qdrant.errors import ClosedError, RefusedError
 
 _CALLS = 4
 """How many calls may be under way to a server; the embedded engine answers one by one."""
@@ -141,7 +141,7 @@ class Searches:
         # Cancelled when nobody is left to want it, or by the connection's end, which tells them.
         try:
             answers = await self._answers([item.value[0] for item in wanted])
-        except QdrantError as error:
+        except Exception as error:  # noqa: BLE001 - of those who wait for it
             answers = [error] * len(wanted)
         for item, answer in zip(wanted, answers, strict=True):
             resolve(item.value[1], answer)

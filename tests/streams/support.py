@@ -6,7 +6,7 @@ import asyncio
 import operator
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, Literal, TypedDict
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk, message_chunk_to_message
@@ -103,10 +103,10 @@ def _result(whole: Any) -> ChatResult:
 class Whole(Writer):
     """Does not stream."""
 
-    disable_streaming: bool = True
+    disable_streaming: bool | Literal["tool_calling"] = True
 
 
-class Facts(TypedDict, total=False):
+class Facts(TypedDict):
     """The state of a graph that checks what a model writes."""
 
     topic: str

@@ -7,6 +7,7 @@ SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 LOWEST := .venv-lowest
+VLLM := .cache/vllm/venv
 BIN := $(VENV)/bin
 PIP := -m pip --quiet --quiet --disable-pip-version-check
 COMPILE := $(BIN)/uv pip compile --quiet --no-python-downloads --universal --python-version 3.10 \
@@ -23,6 +24,11 @@ demo: $(VENV)/.stamp ## run the fact checker, plain and wrapped
 .PHONY: test
 test: $(VENV)/.stamp ## run this repository's tests
 	$(BIN)/python -m pytest -n 2 --timeout-method=thread tests
+
+.PHONY: test-vllm
+test-vllm: $(VENV)/.stamp $(VLLM)/.stamp ## run the vLLM adapter's tests beside real vLLM servers
+	PYTHONPATH=.cache/vllm/standard $(BIN)/python -m tests.vllm.serve \
+		$(BIN)/python -m pytest --timeout-method=thread tests/vllm
 
 .PHONY: conformance
 conformance: $(VENV)/.stamp ## run LangGraph's own test suites with every graph wrapped
@@ -58,6 +64,20 @@ $(VENV)/.stamp $(LOWEST)/.stamp: pyproject.toml
 	@test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D)
 	@$(@D)/bin/python $(PIP) install --require-hashes -r $(filter constraints%,$^)
 	@$(@D)/bin/python $(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# 2.5 GB. Where the processor cannot run it, `tests.vllm.serve` says so, and nothing is installed.
+$(VLLM)/.stamp: tests/vllm/requirements.txt tests/vllm/requirements-standard.txt
+	@$(PYTHON) -m tests.vllm.serve --unable || { \
+		echo "Setting up $(@D) (two minutes the first time)"; \
+		mkdir -p $(@D); \
+		test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D); \
+		$(@D)/bin/python $(PIP) install --no-deps --require-hashes -r $<; \
+		rm -rf .cache/vllm/standard; \
+		$(BIN)/python $(PIP) install --no-deps --require-hashes --target .cache/vllm/standard \
+			-r tests/vllm/requirements-standard.txt; \
+	}
+	@mkdir -p $(@D)
 	@touch $@
 
 $(VENV)/.stamp: constraints.txt

@@ -10,8 +10,8 @@ asyncio by hand. Without a limit nothing would be gained: the last claim is writ
 Tools: a message of three seconds calls three tools of one second at its beginning.
 
 The model server of the claims is a simulated one with continuous batching (its timing
-and their sources are in ``examples/simulated_llm/profile.py``), or any server that
-speaks OpenAI's protocol, with ``--llm``. The model of the tools is scripted.
+and their sources are in ``examples/simulated_llm/profile.py``), or vLLM's, with ``--llm``.
+The model of the tools is scripted.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from typing import Any
 from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import HumanMessage
 
-from comparisons import _claims, _tools
+from comparisons import _claims, _served, _tools
 from comparisons._show import console, interval, milliseconds, progress, show_bars, table
 from comparisons.measure import (
     Bar,
@@ -63,9 +63,10 @@ class Row:
     times: dict[str, Sample]
 
 
-def claims(llm: BaseChatModel, run: RunOnLoop) -> dict[str, Callable[[], Any]]:
+def claims(
+    llm: BaseChatModel, run: RunOnLoop, question: str = "What is to be checked?"
+) -> dict[str, Callable[[], Any]]:
     """The forms of the claims application, each ready to run once and return its report."""
-    question = "What is to be checked?"
     graph = _claims.application()
 
     def form(graph: Any) -> Callable[[], Any]:
@@ -141,13 +142,6 @@ def show(rows: Sequence[Row]) -> None:
         console.print(made)
 
 
-def served(url: str, model: str) -> BaseChatModel:
-    """A model behind a real server."""
-    from examples.fact_check.served_llm import ServedChatModel
-
-    return ServedChatModel(url=url, model=model, api_key="none", max_tokens=300)
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Measure, print, and say whether a bar was missed.
 
@@ -160,7 +154,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="comparisons.streaming", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--runs", type=int, default=5, metavar="N", help="rounds")
-    parser.add_argument("--llm", metavar="URL", help="a server with OpenAI's protocol, up to /v1")
+    parser.add_argument("--llm", metavar="URL", help="a vLLM server's address, up to /v1")
     parser.add_argument("--model", default="", metavar="NAME", help="the model's name there")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the results to FILE too")
     parser.add_argument("--assert", action="store_true", dest="strict", help="fail on a missed bar")
@@ -169,9 +163,13 @@ def main(arguments: list[str] | None = None) -> int:
     where = machine()
     rows = []
     with event_loop() as run, progress() as shown:
-        llm = served(asked.llm, asked.model) if asked.llm else _claims.simulated()
+        if asked.llm:
+            answers = _served.served(asked.llm, asked.model)
+            written = claims(answers, run, _served.QUESTION)
+        else:
+            answers, written = None, claims(_claims.simulated(), run)
         step = shown.add_task("streaming", total=2)
-        for name, forms in (("Twelve claims", claims(llm, run)), ("Three tools", tools(run))):
+        for name, forms in (("Twelve claims", written), ("Three tools", tools(run))):
             shown.update(step, description=name, refresh=True)
             rows.append(measure(name, forms, asked.runs))
             shown.advance(step)
@@ -180,6 +178,9 @@ def main(arguments: list[str] | None = None) -> int:
     show_bars(limits)
     source = f"{asked.model} at {asked.llm}" if asked.llm else f"simulated {LLAMA_3_1_8B_H100.name}"
     console.print(f"Claims: {source}, {_claims.PLACES} verified at once. Tools: a scripted model.")
+    if answers is not None:
+        again, other = answers.asked_again, answers.answered_differently
+        console.print(f"{again} prompts were asked again; {other} times the text was another.")
     console.print(f"{where}\n{asked.runs} rounds, forms in turn in one process")
     if asked.json:
         write_json(asked.json, machine=where, rows=rows, bars=limits)

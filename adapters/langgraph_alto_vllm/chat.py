@@ -18,7 +18,7 @@ from langchain_core.runnables import Runnable, RunnableMap, RunnablePassthrough
 from langchain_core.tools import BaseTool
 from langchain_core.utils import secret_from_env
 from langchain_core.utils.function_calling import convert_to_json_schema, convert_to_openai_tool
-from pydantic import BaseModel, Field, PrivateAttr, SecretStr, field_validator
+from pydantic import BaseModel, Field, PrivateAttr, SecretStr
 from pydantic.v1 import BaseModel as BaseModelV1
 
 from langgraph_alto_vllm import _protocol
@@ -62,7 +62,7 @@ class ChatVLLM(BaseChatModel):
         ```
     """
 
-    base_url: str | tuple[str, ...]
+    base_url: str | Sequence[str]
     model: str
     api_key: SecretStr = Field(
         default_factory=secret_from_env("VLLM_API_KEY", default=""), repr=False
@@ -82,14 +82,9 @@ class ChatVLLM(BaseChatModel):
     extra_body: dict[str, Any] = Field(default_factory=dict)
     _transport: Transport = PrivateAttr()
 
-    @field_validator("base_url", mode="before")
-    @classmethod
-    def _addresses(cls, given: Any) -> Any:
-        return tuple(given) if isinstance(given, list) else given
-
     def model_post_init(self, context: Any, /) -> None:
         """Know the replicas."""
-        urls = (self.base_url,) if isinstance(self.base_url, str) else self.base_url
+        urls = (self.base_url,) if isinstance(self.base_url, str) else tuple(self.base_url)
         self._transport = Transport(urls, self.api_key.get_secret_value())
 
     @property

@@ -8,7 +8,7 @@ from typing import Any
 
 from langchain_core.embeddings import Embeddings
 from langchain_core.utils import secret_from_env
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
 
 from langgraph_alto_vllm._protocol import PREFIX_CHARACTERS, Json
 from langgraph_alto_vllm._transport import Call, Limits, Transport
@@ -30,7 +30,7 @@ class VLLMEmbeddings(BaseModel, Embeddings):
 
     model_config = ConfigDict(extra="forbid")
 
-    base_url: str | tuple[str, ...]
+    base_url: str | Sequence[str]
     model: str
     api_key: SecretStr = Field(
         default_factory=secret_from_env("VLLM_API_KEY", default=""), repr=False
@@ -41,14 +41,9 @@ class VLLMEmbeddings(BaseModel, Embeddings):
     extra_body: dict[str, Any] = Field(default_factory=dict)
     _transport: Transport = PrivateAttr()
 
-    @field_validator("base_url", mode="before")
-    @classmethod
-    def _addresses(cls, given: Any) -> Any:
-        return tuple(given) if isinstance(given, list) else given
-
     def model_post_init(self, context: Any, /) -> None:
         """Know the replicas."""
-        urls = (self.base_url,) if isinstance(self.base_url, str) else self.base_url
+        urls = (self.base_url,) if isinstance(self.base_url, str) else tuple(self.base_url)
         self._transport = Transport(urls, self.api_key.get_secret_value())
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:

@@ -26,3 +26,9 @@ def chat_url() -> str:
 def embedding_url() -> str:
     """The embedding server's address, up to and with ``/v1``."""
     return address(EMBEDDING_URL)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The marks that LangChain's suites carry."""
+    for mark in ("benchmark", "vcr"):
+        config.addinivalue_line("markers", f"{mark}: LangChain's standard suites carry it")

@@ -5,6 +5,7 @@
 Without a command, the servers run until this is interrupted. With one, it finds their
 addresses (up to and with ``/v1``) in the environment: ``ALTO_VLLM_URL`` serves `CHAT`,
 ``ALTO_VLLM_EMBEDDING_URL`` serves `EMBEDDING`. `make test-vllm` sets up what is needed.
+With ``--unable`` it only says, by status 0, that this machine cannot run them.
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ EMBEDDING_OPTIONS = (
 
 
 def unable() -> str | None:
-    """Why this machine cannot run vLLM's CPU build; ``None`` where it can."""
+    """Why this machine cannot run vLLM's CPU build as pinned; ``None`` where it can."""
+    if sys.version_info[:2] != (3, 11):
+        return "what it needs is pinned for Python 3.11"
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
         return f"its CPU build is for x86-64 Linux, this is {platform.system()}"
     if "avx2" not in Path("/proc/cpuinfo").read_text().split():
@@ -152,6 +155,8 @@ def running(*servers: Server) -> Iterator[None]:
 def main() -> int:
     """Serve, run the command, and return its status."""
     reason = unable()
+    if sys.argv[1:] == ["--unable"]:
+        return int(reason is None)
     if reason:
         print(f"SKIPPED: vLLM cannot run here: {reason}", file=sys.stderr)
         return 0

@@ -37,6 +37,7 @@ from langgraph_alto.engine.sinks import attach
 from langgraph_alto.engine.supersteps import Task
 from langgraph_alto.engine.taps import tap
 from langgraph_alto.engine.tools import calls_of
+from langgraph_alto.engine.untold import settled
 from langgraph_alto.gathering.effects import inside
 
 if TYPE_CHECKING:
@@ -98,6 +99,13 @@ def make(ahead: Ahead, task: Task) -> Run | None:
     provisional = False
     processes = loop.nodes
     path: tuple[Any, ...]
+    if (
+        stage.untold
+        and task.packet is not None
+        and not settled(stage.untold, None, task.packet.arg)
+    ):
+        task.late = True
+        return None
     try:
         if task.packet is None:
             path = (PULL, stage.name)
@@ -115,6 +123,9 @@ def make(ahead: Ahead, task: Task) -> Run | None:
                     given[key] = channel.get()
                 else:
                     absent.add(key)
+            if stage.untold and not settled(stage.untold, given):
+                task.late = True
+                return None
             channels.update((trigger, ON) for trigger in node.triggers)
         else:
             place = predictor.place(task)

@@ -11,7 +11,7 @@ from langgraph_alto.plan.analysis import hints
 from langgraph_alto.plan.analysis.dunders import run_special
 from langgraph_alto.plan.analysis.items import elements
 from langgraph_alto.plan.analysis.machine import Machine
-from langgraph_alto.plan.analysis.reach import child, element, escape, inner, see
+from langgraph_alto.plan.analysis.reach import child, element, escape, inner, see, work_on
 from langgraph_alto.plan.analysis.registry import model
 from langgraph_alto.plan.analysis.values import (
     NOTHING,
@@ -71,6 +71,7 @@ def spread(machine: Machine, cell: Cell, source: Value, node: ast.AST, how: str)
         else:
             machine.loosen(cell)
             if isinstance(atom, Ref):
+                work_on(machine, one(atom))
                 escape(machine, one(atom), lambda: f"the whole state is {how}")
                 machine.put_rest(cell, inner(machine, atom, hints.item(atom.hint, None)))
             else:
@@ -115,6 +116,7 @@ def shallow(machine: Machine, atom: Atom, node: ast.AST) -> Value:
 def copied(machine: Machine, args: Args, node: ast.AST) -> Value:
     """``copy(x)`` and ``replace(x, a=1)``."""
     escape(machine, args.everything(), lambda: "the whole state is copied")
+    work_on(machine, args.get(0))
     found = NOTHING
     for atom in args.get(0):
         found |= shallow(machine, atom, node)
@@ -131,6 +133,7 @@ def copied(machine: Machine, args: Args, node: ast.AST) -> Value:
 @model(copy.deepcopy)
 def _deepcopy(machine: Machine, args: Args, node: ast.AST) -> Value:
     escape(machine, args.get(0), lambda: "the whole state is copied")
+    work_on(machine, args.get(0), deep=True)
     found = NOTHING
     for atom in args.get(0):
         if isinstance(atom, Alloc):

@@ -16,6 +16,7 @@ from langgraph_alto.plan.analysis.learned import learn_from_default
 from langgraph_alto.plan.analysis.machine import Machine, covers
 from langgraph_alto.plan.analysis.names import bind_name, resolve
 from langgraph_alto.plan.analysis.operators import _MAX_FOLD, combine, membership, use
+from langgraph_alto.plan.analysis.reach import work_on
 from langgraph_alto.plan.analysis.scopes import Comprehension
 from langgraph_alto.plan.analysis.values import (
     NOTHING,
@@ -102,6 +103,8 @@ def _binary(machine: Machine, frame: Frame, node: ast.BinOp) -> Value:
 def _unary(machine: Machine, frame: Frame, node: ast.UnaryOp) -> Value:
     value = evaluate(machine, frame, node.operand)
     use(machine, value, "is an operand")
+    if not isinstance(node.op, ast.Not):
+        work_on(machine, value)
     if isinstance(node.op, ast.USub) and all(
         isinstance(a, Const) and isinstance(a.value, (int, float)) for a in value
     ):

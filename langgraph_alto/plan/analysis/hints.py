@@ -290,6 +290,36 @@ def is_used_up(hint: object) -> bool:
 
 
 @remembered
+def is_told(hint: object) -> bool:
+    """Whether an annotation tells a value's class, so what iterating over it does."""
+    found = classes(hint)
+    return bool(found) and not any(cls in _MAY_BE_USED_UP for cls in found)
+
+
+_MAY_BE_USED_UP = (collections.abc.Iterable, collections.abc.AsyncIterable)
+"""What iterators are called as well as others."""
+
+
+@remembered
+def is_all_told(hint: object) -> bool:
+    """Whether an annotation tells the classes of a value and of what it contains.
+
+    What the attributes of an object are is taken to be told by its class.
+    """
+    if not is_told(hint):
+        return False
+    if is_scalar(hint):
+        return True
+    found = classes(hint)
+    if any(is_typed_dict(cls) for cls in found):
+        return all(is_all_told(each) for cls in found for each in (fields(cls) or {}).values())
+    usual = (list, tuple, set, frozenset, collections.deque, dict)
+    if not any(cls in usual or cls.__module__ == "collections.abc" for cls in found):
+        return True
+    return is_all_told(item(hint, None) if is_mapping(hint) else element(hint))
+
+
+@remembered
 def item(hint: object, key: str | None) -> object:
     """The annotation of ``value[key]``; ``None`` stands for a key that is not known."""
     found = alternatives(hint)

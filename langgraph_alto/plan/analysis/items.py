@@ -9,7 +9,16 @@ from collections.abc import Iterable
 from langgraph_alto.plan.analysis import hints
 from langgraph_alto.plan.analysis.dunders import run_special
 from langgraph_alto.plan.analysis.machine import Machine, wrap
-from langgraph_alto.plan.analysis.reach import cell_node, change, child, element, escape, inner, see
+from langgraph_alto.plan.analysis.reach import (
+    cell_node,
+    change,
+    child,
+    element,
+    escape,
+    inner,
+    see,
+    work_on,
+)
 from langgraph_alto.plan.analysis.values import (
     NOTHING,
     OPAQUE,
@@ -35,6 +44,7 @@ def get_item(machine: Machine, base: Value, key: Value, node: ast.AST) -> Value:
     """``base[key]``."""
     found = run_special(machine, base, "__getitem__", [key], node)
     found |= run_special(machine, base, "__missing__", [key], node)
+    work_on(machine, base)
     names = strings(key)
     for atom in base:
         if isinstance(atom, Ref):
@@ -183,6 +193,7 @@ def slice_of(machine: Machine, base: Value, node: ast.AST) -> Value:
 def elements(machine: Machine, base: Value, node: ast.AST) -> Value:
     """What iterating over a value yields."""
     found = NOTHING
+    work_on(machine, base)
     iterators = run_special(machine, base, "__iter__", [], node)
     run_special(machine, base, "__len__", [], node)
     found |= run_special(machine, base | iterators, "__next__", [], node)

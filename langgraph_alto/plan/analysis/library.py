@@ -20,7 +20,7 @@ from langgraph_alto.plan.analysis.copies import spread
 from langgraph_alto.plan.analysis.items import elements, get_item, set_item
 from langgraph_alto.plan.analysis.learned import learn, learn_from_class
 from langgraph_alto.plan.analysis.machine import Machine
-from langgraph_alto.plan.analysis.reach import escape
+from langgraph_alto.plan.analysis.reach import escape, work_on
 from langgraph_alto.plan.analysis.registry import MODELS, model
 from langgraph_alto.plan.analysis.unseen import call_unseen, describe
 from langgraph_alto.plan.analysis.values import (
@@ -48,12 +48,24 @@ def _all_elements(machine: Machine, args: Args, node: ast.AST) -> Value:
 
 @model(
     *(str, repr, int, float, bool, complex, bytes, bytearray, format, ord, chr, hash, abs),
-    *(round, divmod, pow, bin, hex, oct, ascii, any, all, range, slice, print, input, memoryview),
+    *(round, divmod, pow, bin, hex, oct, ascii, range, slice, print, input, memoryview),
 )
 def _plain(machine: Machine, args: Args, node: ast.AST) -> Value:
     label = describe(node)
     escape(machine, args.everything(), lambda: f"the whole state is passed to `{label}`")
+    if label in _WORKING:
+        work_on(machine, args.get(0))
     return PLAIN
+
+
+_WORKING = frozenset(("bytes", "bytearray", "abs", "round", "divmod", "pow"))
+"""Builtins that iterate over their argument, or apply an operator to it."""
+
+
+@model(any, all)
+def _any(machine: Machine, args: Args, node: ast.AST) -> Value:
+    work_on(machine, args.get(0))
+    return _plain(machine, args, node)
 
 
 @model(len)

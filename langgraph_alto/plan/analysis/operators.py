@@ -11,7 +11,7 @@ from langgraph_alto.plan.analysis.dunders import OPERATORS, run_special
 from langgraph_alto.plan.analysis.hints import is_scalar
 from langgraph_alto.plan.analysis.items import elements, get_item
 from langgraph_alto.plan.analysis.machine import Machine
-from langgraph_alto.plan.analysis.reach import escape
+from langgraph_alto.plan.analysis.reach import escape, work_on
 from langgraph_alto.plan.analysis.values import (
     NOTHING,
     PLAIN,
@@ -40,6 +40,7 @@ def use(machine: Machine, value: Value, how: str) -> None:
 def combine(machine: Machine, left: Value, right: Value, op: ast.operator, node: ast.AST) -> Value:
     """The result of a binary operator on these operands."""
     use(machine, left | right, "is an operand")
+    work_on(machine, left | right)
     if isinstance(op, ast.Add):
         folded = fold(left, right)
         if folded is not None:
@@ -101,6 +102,7 @@ def membership(machine: Machine, left: Value, right: Value, node: ast.AST) -> No
             get_item(machine, one(atom), left, node)
         else:
             use(machine, one(atom), "is searched")
+            work_on(machine, one(atom))
             run_special(machine, one(atom), "__contains__", [left], node)
 
 

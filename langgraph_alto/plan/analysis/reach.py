@@ -25,7 +25,7 @@ from langgraph_alto.plan.analysis.values import (
     Value,
     one,
 )
-from langgraph_alto.plan.effects import Path
+from langgraph_alto.plan.effects import BELOW, Path
 
 
 def child(machine: Machine, ref: Ref, name: str, hint: object) -> Value:
@@ -101,6 +101,23 @@ def escape(machine: Machine, value: Value, why: Callable[[], str]) -> None:
             machine.call_escaped(atom, OPAQUE, cell_node())
         elif isinstance(atom, Alloc):
             observe(machine, atom, cell_node())
+
+
+def work_on(machine: Machine, value: Value, *, deep: bool = False) -> None:
+    """The code iterates over these, subscripts them or works on them by operators.
+
+    Where nothing tells the class of a state object, that is noted; what it does is
+    known when the object is at hand.
+
+    Args:
+        machine: The analysis.
+        value: The objects.
+        deep: Whether code that is not seen does, so with all that is in them, too.
+    """
+    for atom in value:
+        if isinstance(atom, Ref) and not (hints.is_all_told if deep else hints.is_told)(atom.hint):
+            whole = deep or not atom.exact
+            machine.rec.untold.add((*atom.path, BELOW) if whole else atom.path)
 
 
 def may_change(method: Method) -> bool:

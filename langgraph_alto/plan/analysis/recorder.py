@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from langgraph_alto.plan.analysis.values import ELEMENT
-from langgraph_alto.plan.effects import Doubt, Path
+from langgraph_alto.plan.effects import BELOW, Doubt, Path
 
 _ADVICE = {
     "reads": "declare Effects(reads=...)",
@@ -29,6 +29,7 @@ class Recorder:
         all_reads: Whether anything may be read.
         all_mutated: Whether anything may be changed in place.
         all_stores: Whether any top-level key may be set.
+        untold: Where objects are that are worked on though nothing tells their class.
         graphs: Graphs the code may call, by identity.
     """
 
@@ -44,6 +45,7 @@ class Recorder:
     calls_tasks: bool = False
     uses_store: bool = False
     asks_identity: bool = False
+    untold: set[Path] = field(default_factory=set)
     graphs: dict[int, object] = field(default_factory=dict)
     file: str | None = None
     line: int | None = None
@@ -99,6 +101,13 @@ class Recorder:
     def final_mutates(self) -> frozenset[Path] | None:
         """The shortest set of paths that covers all changes in place."""
         return None if self.all_mutated else minimal(_whole(self.mutated))
+
+
+def coarsest(paths: set[Path]) -> frozenset[Path]:
+    """Drop what a path of the set covers that stands for all below it."""
+    return frozenset(
+        p for p in paths if not any((*p[:n], BELOW) in paths - {p} for n in range(len(p) + 1))
+    )
 
 
 def _whole(paths: set[Path]) -> set[Path]:

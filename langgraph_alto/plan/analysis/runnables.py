@@ -17,7 +17,7 @@ from langgraph_alto.plan.analysis.copies import spread
 from langgraph_alto.plan.analysis.graphs import is_graph
 from langgraph_alto.plan.analysis.items import elements, get_item
 from langgraph_alto.plan.analysis.machine import Machine, wrap
-from langgraph_alto.plan.analysis.reach import escape
+from langgraph_alto.plan.analysis.reach import escape, work_on
 from langgraph_alto.plan.analysis.source import is_library_code
 from langgraph_alto.plan.analysis.unseen import call_unseen
 from langgraph_alto.plan.analysis.values import (
@@ -351,5 +351,7 @@ def _prompt(machine: Machine, obj: object, value: Value, node: ast.AST) -> Value
         found = _attribute(obj, attribute)
         names.extend(found if isinstance(found, list) else ())
     for name in names:
-        escape(machine, get_item(machine, value, const(name), node), lambda: "a prompt")
+        given = get_item(machine, value, const(name), node)
+        escape(machine, given, lambda: "a prompt")
+        work_on(machine, machine.reachable(given), deep=True)
     return machine.opaque(node)

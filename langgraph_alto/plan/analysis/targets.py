@@ -15,6 +15,7 @@ from langgraph_alto.plan.analysis.calls import apply
 from langgraph_alto.plan.analysis.items import elements
 from langgraph_alto.plan.analysis.machine import GiveUp, Machine, wrap
 from langgraph_alto.plan.analysis.reach import cell_node, escape
+from langgraph_alto.plan.analysis.recorder import coarsest
 from langgraph_alto.plan.analysis.returns import END, Outcome
 from langgraph_alto.plan.analysis.scopes import bindings
 from langgraph_alto.plan.analysis.sharing import keys_inside, shared_keys
@@ -158,6 +159,7 @@ def _facts(
         least_reads=frozenset(path[0] for path in rec.reads | rec.touched if path),
         least_writes=frozenset(outcome.writes),
         least_mutates=frozenset(rec.changed),
+        untold=coarsest(rec.untold),
     )
 
 

@@ -12,7 +12,7 @@ from langgraph_alto.plan.analysis.catalogue import ARGUMENT_MUTATORS, SHARING
 from langgraph_alto.plan.analysis.dunders import defined
 from langgraph_alto.plan.analysis.items import elements
 from langgraph_alto.plan.analysis.machine import Machine
-from langgraph_alto.plan.analysis.reach import escape, may_change
+from langgraph_alto.plan.analysis.reach import escape, may_change, work_on
 from langgraph_alto.plan.analysis.source import is_library_code, is_library_module
 from langgraph_alto.plan.analysis.values import (
     NOTHING,
@@ -84,6 +84,7 @@ def call_unseen(
     strict = machine.strict and (name is None or name[0].partition(".")[0] not in PURE_MODULES)
     if machine.aliasing(passed):
         escape(machine, passed, lambda: f"the whole state is passed to `{label}`")
+        work_on(machine, machine.reachable(passed), deep=True)
         if user or strict:
             change_reachable(machine, passed, f"`{label}` may change what it is passed")
     if fills:

@@ -242,10 +242,12 @@ class TaskTap(Tap):
                     if not trial.probed and (state := trial.state(trial.empty())) is not None:
                         with suppress(Exception, Misprediction):
                             trial.expect(await trial.aroute(state))
+                    packets: list[Send] | None = None
                     with suppress(Exception, Misprediction):
                         if (state := trial.state(value)) is not None:
                             packets = await trial.aroute(state)
-                            self._found(trial, packets, turn, last=last)
+                    if packets is not None:
+                        self._found(trial, packets, turn, last=last)
         finally:
             self._routing = False
 
@@ -261,9 +263,12 @@ class ThreadTap(Tap):
             if not trial.probed and (state := trial.state(trial.empty())) is not None:
                 with suppress(Exception, Misprediction):
                     trial.expect(trial.route(state))
+            packets: list[Send] | None = None
             with suppress(Exception, Misprediction):
                 if (state := trial.state(value)) is not None:
-                    self._found(trial, trial.route(state), turn, last=last)
+                    packets = trial.route(state)
+            if packets is not None:
+                self._found(trial, packets, turn, last=last)
 
 
 def tap(ahead: Ahead, known: Task, made: Any, run: Run | None) -> None:

@@ -8,6 +8,7 @@ from typing import Any, TypedDict
 from langchain_core.documents import Document
 
 from langgraph_alto import Batch, batched
+from langgraph_alto_qdrant.errors import ServerAwayError
 from langgraph_alto_qdrant.retriever import QdrantRetriever
 
 
@@ -40,7 +41,7 @@ def retrieve_node(
 
     def retrieve(states: Any) -> Any:
         found = retriever.find(*_questions(states, query_key, filter_key))
-        return _updates(found, to)
+        return [_update(one, to) for one in found]
 
     return _node(retrieve, retriever, query_key, to, filter_key, batch)
 
@@ -57,7 +58,7 @@ def aretrieve_node(
 
     async def retrieve(states: Any) -> Any:
         found = await retriever.afind(*_questions(states, query_key, filter_key))
-        return _updates(found, to)
+        return [_update(one, to) for one in found]
 
     return _node(retrieve, retriever, query_key, to, filter_key, batch)
 
@@ -97,8 +98,17 @@ def _questions(
     return queries, filters
 
 
-def _updates(found: list[list[Document] | Exception], to: str) -> list[Any]:
-    return [one if isinstance(one, Exception) else {to: one} for one in found]
+def _update(found: list[Document] | Exception, to: str) -> Any:
+    """The update for what was found, written so that the plan sees what it can be.
+
+    An error is raised, and then each question of the batch is asked alone, so that it
+    is the error of its own task. But nobody asks a server that is away once for each.
+    """
+    if isinstance(found, ServerAwayError):
+        return ServerAwayError(str(found))
+    if isinstance(found, Exception):
+        raise found
+    return {to: found}
 
 
 __all__ = ["aretrieve_node", "retrieve_node"]

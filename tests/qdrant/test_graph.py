@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import operator
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
 import pytest
@@ -11,14 +16,19 @@ from langchain_core.documents import Document
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Send
 
+import langgraph_alto
+import langgraph_alto_qdrant
 from langgraph_alto import Batch, wrap
 from langgraph_alto.testing import acheck, check
 from langgraph_alto_qdrant import (
     Connection,
     QdrantRetriever,
+    RefusedError,
+    ServerAwayError,
     aretrieve_node,
     retrieve_node,
 )
+from tests.qdrant.stand_in import Fault, StandIn
 from tests.qdrant.support import counted, documents, retriever, sizes
 
 
@@ -116,9 +126,53 @@ async def test_a_node_in_a_chain_with_a_filter(
         assert {one.metadata["source"] for one in result["documents"]} == sources
         assert wrap(graph).invoke(given) == result
         assert await wrap(graph).ainvoke(given) == result
-    # It reads its question, and nothing else.
-    read = next(one for one in wrap(graph).plan.stages if one.name == "retrieve")
-    assert set(read.effects.reads or ()) == {"query", "only"}, read
+
+
+def test_the_plan_knows_what_the_node_does(tmp_path: Path) -> None:
+    """As it is installed, where its code is a library's: nothing keeps it back."""
+    packages = tmp_path / "site-packages"
+    shutil.copytree(Path(langgraph_alto_qdrant.__file__).parent, packages / "langgraph_alto_qdrant")
+    code = """if True:
+        from typing import Any, TypedDict
+        from langgraph.graph import START, StateGraph
+        from langgraph_alto import wrap
+        from langgraph_alto_qdrant import HashedBM25, QdrantRetriever, aretrieve_node, retrieve_node
+
+        State = TypedDict("State", {"query": str, "only": Any, "documents": list, "other": int})
+        retriever = QdrantRetriever(collection="items", sparse=HashedBM25())
+        for factory in (retrieve_node, aretrieve_node):
+            builder = StateGraph(State)
+            builder.add_node("retrieve", factory(retriever, filter_key="only"))
+            builder.add_edge(START, "retrieve")
+            (stage,) = wrap(builder.compile()).plan.stages
+            print(stage.reads.names, stage.writes.names, stage.mutates.names, stage.leads_to.names)
+    """
+    path = os.pathsep.join([str(packages), str(Path(langgraph_alto.__file__).parents[1])])
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": path},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == ["('only', 'query') ('documents',) () ()"] * 2
+
+
+async def test_a_server_that_is_away_is_not_asked_once_for_each(stand_in: StandIn) -> None:
+    async with Connection(url=stand_in.url, attempts=2) as connection:
+        found = retriever(connection, dense=None, batching=Batch(64, 5.0))
+        found.ensure_collection()
+        found.upsert(documents(5))
+        graph = wrap(fan_out(aretrieve_node(found, to="found")))
+        stand_in.faults += [Fault("query", status=503)] * 2
+        with pytest.raises(ServerAwayError, match="failed 2 times"):
+            await graph.ainvoke(GIVEN)
+        assert stand_in.of("query") == [40, 40]
+        # What is refused is asked again, each question alone; then it is each one's own error.
+        stand_in.faults += [Fault("query", status=400)] * 200
+        with pytest.raises(RefusedError, match="status 400"):
+            await graph.ainvoke(GIVEN)
 
 
 def test_an_input_without_a_question_fails_alone(
@@ -131,8 +185,5 @@ def test_an_input_without_a_question_fails_alone(
 
 
 def test_the_core_does_not_import_the_adapter() -> None:
-    import subprocess
-    import sys
-
     code = "import sys, langgraph_alto; assert not [one for one in sys.modules if 'qdrant' in one]"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -11,9 +11,12 @@ from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any
 
+from langgraph.constants import START
+
 from langgraph_alto._langgraph import Pregel
-from langgraph_alto.plan.effects import Facts
+from langgraph_alto.plan.effects import Facts, Path
 from langgraph_alto.plan.masks import Masks
+from langgraph_alto.plan.stages import Stage
 
 _ANYTHING = Facts(
     None, None, None, None, interrupts=True, calls_tasks=True, uses_store=True, asks_identity=True
@@ -42,13 +45,28 @@ def with_called(
             calls_tasks=facts.calls_tasks or called.calls_tasks,
             uses_store=facts.uses_store or called.uses_store,
             asks_identity=facts.asks_identity or called.asks_identity,
+            mutates=_changed(facts, called),
         )
     return facts
 
 
+def _changes(stage: Stage) -> bool:
+    return stage.name != START and stage.mutates != frozenset()
+
+
+def _changed(facts: Facts, called: Facts) -> frozenset[Path] | None:
+    """What a node changes in place that calls a graph: perhaps all it can have passed to it."""
+    if called.mutates == frozenset():
+        return facts.mutates
+    if facts.mutates is None or facts.reads is None:
+        return None
+    return facts.mutates | facts.reads
+
+
 def _facts_of(graph: object, masks_of: Callable[[Pregel[Any, Any, Any, Any]], Masks]) -> Facts:
     if not isinstance(graph, Pregel):
-        return _ANYTHING
+        # Whoever runs it elsewhere has no object of ours.
+        return replace(_ANYTHING, mutates=frozenset())
     known = _known.get()
     outermost = None
     if known is None:
@@ -67,6 +85,7 @@ def _facts_of(graph: object, masks_of: Callable[[Pregel[Any, Any, Any, Any]], Ma
                 calls_tasks=any(stage.calls_tasks for stage in stages),
                 uses_store=any(stage.uses_store for stage in stages),
                 asks_identity=any(stage.asks_identity for stage in stages),
+                mutates=None if any(map(_changes, stages)) else frozenset(),
             )
         return known[id(graph)]
     finally:

@@ -286,7 +286,7 @@ def _routes_late(stage: Stage, safe: frozenset[str]) -> bool:
     # the channel: a reducer that changes its arguments changes the state itself.
     given = frozenset[str]().union(*(route.inputs for route in stage.routes))
     own = given if stage.writes is None else given & stage.writes
-    return bool(own - safe)
+    return bool(own - safe) or any(route.changes for route in stage.routes)
 
 
 def _shared(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:

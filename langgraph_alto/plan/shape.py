@@ -35,7 +35,7 @@ from langgraph_alto.gathering.effects import inside, sends_of, with_account
 from langgraph_alto.gathering.log import Log
 from langgraph_alto.plan.analysis import analyse_node, analyse_reducer, analyse_router
 from langgraph_alto.plan.called import with_called
-from langgraph_alto.plan.effects import BELOW, Doubt, Effects, Facts
+from langgraph_alto.plan.effects import BELOW, Doubt, Effects, Facts, Path
 from langgraph_alto.plan.masks import Masks, Trigger, compile_masks
 from langgraph_alto.plan.stages import NOTHING, Route, Stage, check_names, declared, roots
 from langgraph_alto.streams.declare import Stream, is_messages
@@ -169,7 +169,7 @@ def _stage(
         inputs=inputs,
         reads=reads,
         writes=leads.writes,
-        mutates=facts.mutates,
+        mutates=_changed(facts, leads.routes, effects),
         edges=leads.edges,
         leads_to=leads.leads_to,
         sends_to=leads.sends_to,
@@ -189,8 +189,22 @@ def _stage(
         least_reads=facts.least_reads,
         least_writes=facts.least_writes,
         least_mutates=facts.least_mutates,
-        untold=facts.untold,
+        untold=facts.untold.union(*(route.untold for route in leads.routes)),
     )
+
+
+def _changed(
+    facts: Facts, routes: tuple[Route, ...], effects: Effects | None
+) -> frozenset[Path] | None:
+    """What a node and its routers, which run in its task, change in place."""
+    if effects is not None and effects.mutates is not None:
+        return facts.mutates
+    found = set(facts.mutates or ())
+    for changed in (facts.mutates, *(route.mutates for route in routes)):
+        if changed is None:
+            return None
+        found |= changed
+    return frozenset(found)
 
 
 def _buffer(bound: Any) -> int | None:
@@ -355,7 +369,18 @@ def _route(graph: Pregel[Any, Any, Any, Any], name: str, writer: object) -> Rout
         frozenset(mapped.get(to, to) for to in way) for way in found.facts.together
     )
     if reader is None:
-        return Route(frozenset(), frozenset(), destinations, sends, True, ends, guessed, together)
+        return Route(
+            frozenset(),
+            frozenset(),
+            destinations,
+            sends,
+            True,
+            ends,
+            guessed,
+            together,
+            mutates=found.facts.mutates,
+            untold=found.facts.untold,
+        )
     select = reader.keywords.get("select", ())
     inputs = frozenset([select] if isinstance(select, str) else select) & set(graph.channels)
     reads = found.facts.reads
@@ -373,7 +398,8 @@ def _route(graph: Pregel[Any, Any, Any, Any], name: str, writer: object) -> Rout
         together=together,
         doubts=tuple(doubt for doubt in found.facts.doubts if doubt.fact == "reads" and partly),
         least=found.facts.least_reads & inputs,
-        changes=found.facts.mutates != frozenset(),
+        mutates=found.facts.mutates,
+        untold=found.facts.untold,
     )
 
 

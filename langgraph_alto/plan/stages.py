@@ -43,7 +43,8 @@ class Route:
         together: Sets of nodes that it may lead to at once, as far as that is known.
         doubts: Why it is taken to read all of its state, where that is not known.
         least: State keys it was seen to read.
-        changes: Whether it may change in place what it is given.
+        mutates: Paths of what it is given that it may change in place; ``None``: any.
+        untold: Where objects are that it works on though nothing tells their class.
     """
 
     inputs: frozenset[str]
@@ -56,7 +57,13 @@ class Route:
     together: frozenset[frozenset[str]] = frozenset()
     doubts: tuple[Doubt, ...] = ()
     least: frozenset[str] = frozenset()
-    changes: bool = False
+    mutates: frozenset[Path] | None = frozenset()
+    untold: frozenset[Path] = frozenset()
+
+    @property
+    def changes(self) -> bool:
+        """Whether it may change in place what it is given."""
+        return self.mutates != frozenset()
 
 
 @dataclass(frozen=True, slots=True)

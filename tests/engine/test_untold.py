@@ -32,7 +32,7 @@ from langgraph_alto.testing import check
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
 
 
-class State(TypedDict, total=False):
+class State(TypedDict):
     thing: Any
     out: Annotated[list[Any], operator.add]
 
@@ -158,7 +158,9 @@ def looks_deeper(thing: Any) -> Any:
 def test_what_is_changed_by_looking_is_looked_at_in_turn(
     thing: Callable[[], Any], look: Callable[[Any], Any]
 ) -> None:
-    report = check(graph_of(thing, look), [{"out": []}], delays={"slow": 0.05}, mode="both")
+    report = check(
+        graph_of(thing, look), [{"thing": None, "out": []}], delays={"slow": 0.05}, mode="both"
+    )
     report.raise_for_difference()
 
 
@@ -194,7 +196,7 @@ def test_what_stays_as_it_is_does_not_wait(
         ran.set()
         return seen
 
-    out = wrap(graph_of(thing, slowly, at_once).compile()).invoke({"out": []})["out"]
+    out = wrap(graph_of(thing, slowly, at_once).compile()).invoke({"thing": None, "out": []})["out"]
     assert len(out) == 3
 
 

@@ -114,9 +114,12 @@ def results(machine: Machine, name: str, found: Value, node: ast.AST) -> Value:
 def run(machine: Machine, obj: object, value: Value, node: ast.AST) -> Value:
     """Invoke a runnable with an input."""
     if is_graph(obj):
-        return call_unseen(
-            machine, Args([value]), f"graph {getattr(obj, 'name', '')}", node, user=False
-        )
+        name = f"graph {getattr(obj, 'name', '')}"
+        found, cell = machine.alloc("dict", node, "graph")
+        # Its channels hold the very objects it is given.
+        machine.put_rest(cell, machine.aliasing(machine.reachable(value) | _within(machine, value)))
+        machine.loosen(cell)
+        return found | call_unseen(machine, Args([value]), name, node, user=False)
     if _is_a(obj, "RunnableSequence") or _is_a(obj, "RunnableSeq"):
         steps = _attribute(obj, "steps")
         for step in steps if isinstance(steps, (list, tuple)) else ():
@@ -172,6 +175,11 @@ def run(machine: Machine, obj: object, value: Value, node: ast.AST) -> Value:
             for atom in wrap(inner):
                 machine.call_escaped(atom, value | OPAQUE, node)
     return found
+
+
+def _within(machine: Machine, value: Value) -> Value:
+    """What is below the state objects among these."""
+    return frozenset(Ref(a.path, False) for a in machine.reachable(value) if isinstance(a, Ref))
 
 
 def _parts(obj: object) -> list[object]:

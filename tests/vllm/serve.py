@@ -36,6 +36,8 @@ CHAT_OPTIONS = (
     *("--dtype", "bfloat16", "--max-model-len", "2048", "--max-num-seqs", "32"),
     *("--scheduling-policy", "priority"),
     *("--enable-auto-tool-choice", "--tool-call-parser", "hermes"),
+    # Where any JSON is allowed, a small model may go on with blanks for ever.
+    *("--structured-outputs-config", '{"disable_any_whitespace": true, "backend": "xgrammar"}'),
 )
 EMBEDDING_OPTIONS = (
     *("--model", str(HOME / "models" / "embedding"), "--served-model-name", EMBEDDING),

@@ -345,7 +345,9 @@ async def _shut_down(worker: _Worker) -> None:
         if worker.client is not None:
             await worker.client.close()
         await loop.shutdown_asyncgens()
-        await loop.shutdown_default_executor()  # names are looked up there
+        # Names are looked up there. As Python itself ends, there is nothing left to end.
+        with contextlib.suppress(RuntimeError):
+            await loop.shutdown_default_executor()
     finally:
         loop.stop()
 

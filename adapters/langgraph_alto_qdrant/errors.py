@@ -29,8 +29,11 @@ class DimensionError(QdrantError):
     """The embeddings have another dimension than the collection's vectors."""
 
 
-class ServerAwayError(QdrantError):
-    """The server cannot be reached, does not answer in time, or says that it cannot now."""
+class ServerAwayError(QdrantError, ConnectionError):
+    """The server cannot be reached, does not answer in time, or says that it cannot now.
+
+    A ``ConnectionError``, so that LangGraph's default retry policy tries the node again.
+    """
 
 
 class RefusedError(QdrantError):

@@ -106,6 +106,12 @@ def filter_of(given: Filter | None) -> models.Filter | None:
     conditions: list[models.Condition] = []
     for key, value in given.items():
         several = isinstance(value, list | tuple | set | frozenset)
+        for one in value if several else (value,):
+            if not isinstance(one, str | int):
+                raise ValueError(
+                    f"the filter wants {key!r} to be {one!r}; a mapping takes texts, whole numbers "
+                    "and truth values, for anything else give a qdrant_client.models.Filter"
+                )
         match = models.MatchAny(any=list(value)) if several else models.MatchValue(value=value)
         conditions.append(models.FieldCondition(key=f"{METADATA}.{key}", match=match))
     return models.Filter(must=conditions) if conditions else None

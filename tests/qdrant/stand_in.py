@@ -62,6 +62,8 @@ class StandIn:
         self.open = 0
         self.most = 0
         self.pause = 0.0
+        self.over = threading.Event()
+        """Set to end what a fault would still wait."""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = False
         self.port = self._server.server_address[1]
@@ -72,6 +74,7 @@ class StandIn:
         self._thread.start()
 
     def close(self) -> None:
+        self.over.set()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -92,7 +95,7 @@ class StandIn:
         fault = next((one for one in self.faults if one.call == call), None)
         if fault is not None:
             self.faults.remove(fault)
-            time.sleep(fault.seconds)
+            self.over.wait(fault.seconds)
             if fault.done:
                 self._do(call, name, body, fault.done)
             if fault.status is None:

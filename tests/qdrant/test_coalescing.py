@@ -161,7 +161,7 @@ async def test_whoever_is_cancelled_is_not_asked_for(stand_in: StandIn) -> None:
     with retriever(stand_in.url, dense=None, batching=Batch(2, 3600)) as found:
         found.ensure_collection()
         found.upsert([Document("a"), Document("b")])
-        stand_in.pause = 0.2
+        stand_in.pause = 0.5
         # Four calls may be under way; the others wait in line.
         busy = [asyncio.ensure_future(found.ainvoke("a")) for _ in range(8)]
         late = [asyncio.ensure_future(found.ainvoke("b")) for _ in range(8)]

@@ -114,6 +114,14 @@ async def test_the_retrievers_own_filter(place: Connection, collection: str) -> 
     assert len(await found.ainvoke("b", filter={})) == 4
 
 
+@pytest.mark.parametrize("value", [1.5, None, ["one", None]])
+async def test_a_filter_that_a_mapping_cannot_say(value: object) -> None:
+    async with retriever(filter={"price": value}) as found:
+        await found.aensure_collection()
+        with pytest.raises(ValueError, match=r"'price' to be .*give a .*models\.Filter"):
+            await found.ainvoke("a")
+
+
 async def test_unnamed_vectors(place: Connection, collection: str) -> None:
     found = await filled(place, collection, FRUIT, dense_vector="")
     assert texts(await found.ainvoke("c"))[0] == "ccc"

@@ -190,7 +190,7 @@ async def test_a_stream_that_raises(place: Connection, collection: str) -> None:
 
 
 async def test_cancelled(stand_in: StandIn) -> None:
-    stand_in.pause = 0.02
+    stand_in.pause = 0.2
     with retriever(stand_in.url) as found:
         found.ensure_collection()
         task = asyncio.ensure_future(found.aupsert(documents(500), batch_size=10))
@@ -198,9 +198,9 @@ async def test_cancelled(stand_in: StandIn) -> None:
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.5)
         sent = len(stand_in.of("upsert"))
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.5)
         assert len(stand_in.of("upsert")) == sent < 10
 
 

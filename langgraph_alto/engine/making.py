@@ -99,9 +99,12 @@ def make(ahead: Ahead, task: Task) -> Run | None:
     provisional = False
     processes = loop.nodes
     path: tuple[Any, ...]
+    # A tool call that is told early is given nothing of the state.
+    alone = task.early and task.packet is not None and calls_of(task.packet.arg) is not None
     if (
         stage.untold
         and task.packet is not None
+        and not alone
         and not settled(stage.untold, None, task.packet.arg)
     ):
         task.late = True
@@ -171,7 +174,7 @@ def make(ahead: Ahead, task: Task) -> Run | None:
         return None
     run = Run(task, made, provisional)
     run.given, run.absent = given, frozenset(absent)
-    run.alone = task.early and calls_of(task.packet.arg if task.packet else None) is not None
+    run.alone = alone
     detach(run, made.config)
     if ahead.gathers is not None:
         ahead.gathers.attach(made, run.events)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from langgraph_alto.plan.bits import bits
+from langgraph_alto.plan.effects import BELOW, Path
 from langgraph_alto.plan.loops import Loops, find_loops
 from langgraph_alto.plan.stages import Stage, conflicts, roots
 
@@ -180,7 +181,7 @@ def compile_masks(
         messages: See :class:`Masks`.
     """
     index = {stage.name: position for position, stage in enumerate(stages)}
-    stages = _aliased(_shared(stages))
+    stages = _watching(_aliased(_shared(stages)))
     everything = (1 << len(stages)) - 1
 
     def named(names: Iterable[str] | None) -> int:
@@ -321,6 +322,24 @@ def _shared(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
         return replace(stage, mutates=stage.mutates | (more - own))
 
     return tuple(map(widened, stages))
+
+
+def _watching(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+    """Have whoever reads a key look at what others work on there, as that may change it."""
+    worked: dict[str, set[Path]] = {}
+    for stage in stages:
+        for path in stage.untold:
+            if path and path[0] == BELOW:
+                for key in stage.inputs:
+                    worked.setdefault(key, set()).add((key, BELOW))
+            elif path:
+                worked.setdefault(path[0], set()).add(path)
+    return tuple(
+        replace(stage, untold=stage.untold.union(*(worked[key] for key in keys)))
+        if (keys := worked.keys() & stage.read_keys)
+        else stage
+        for stage in stages
+    )
 
 
 def _aliased(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:

@@ -262,8 +262,37 @@ def test_what_is_changed_by_looking_waits_in_packets(
 def test_what_is_declared_is_not_looked_at() -> None:
     masks = masks_of(graph_of(numbers, loops).compile())
     assert masks.stages[masks.index["then"]].untold == {("thing",)}
-    masks = masks_of(graph_of(numbers, loops).compile(), {"then": Effects(mutates=())})
+    harmless = {name: Effects(mutates=()) for name in ("slow", "then")}
+    masks = masks_of(graph_of(numbers, loops).compile(), harmless)
     assert masks.stages[masks.index["then"]].untold == frozenset()
+
+
+class Meter:
+    """Who asks how far it is from something moves it."""
+
+    def __init__(self) -> None:
+        self.at = 0
+
+    def __sub__(self, other: int) -> int:
+        self.at += 1
+        return self.at - other
+
+
+def name_of(thing: Any) -> str:
+    return f"at {thing.at}"
+
+
+def test_who_reads_what_another_changes_by_looking_waits() -> None:
+    builder = graph_of(Meter, sleeps_and_subtracts, name_of)
+    masks = masks_of(builder.compile())
+    assert masks.stages[masks.index["then"]].untold == {("thing",)}
+    plain = builder.compile().invoke({"thing": None, "out": []})["out"]
+    assert wrap(builder.compile()).invoke({"thing": None, "out": []})["out"] == plain
+
+
+def sleeps_and_subtracts(thing: Any) -> Any:
+    time.sleep(0.05)
+    return thing - 1
 
 
 def test_paths_lead_to_what_is_looked_at() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import collections
 import itertools
+import json
 import queue
 from collections.abc import AsyncIterator, Awaitable, Generator, Iterable, Iterator
 from typing import Any, TextIO
@@ -217,3 +218,45 @@ def a_mapping(state):
 def test_what_is_taken_out_is_a_change(node: Any, schema: object, changes: str) -> None:
     facts = analyse_node(node, schema)
     assert facts.mutates == {(key,) for key in changes.split()}
+
+
+class Told(TypedDict, total=False):
+    words: list[str]
+    things: list  # type: ignore[type-arg]
+    table: dict[str, int]
+    names: set[str]
+    many: Iterable[int]
+    anything: Any
+
+
+def loops(state):
+    for word in state["words"]:
+        print(word.upper() + "!")
+    for thing in state["things"]:
+        print(thing)
+    for name in state["names"]:
+        print(name + "!", state["table"][name] + 1)
+    return {"out": ",".join(state["words"]), "more": sorted(state["table"])}
+
+
+def loops_over_what_may_be_used_up(state):
+    for _ in state["many"]:
+        pass
+    for part in state["anything"]:
+        print(part["text"])
+
+
+def hands_on(state):
+    return {"out": json.dumps([state["words"], state["things"], state["anything"]])}
+
+
+def test_what_nothing_tells_is_looked_at_when_it_is_at_hand() -> None:
+    assert analyse_node(loops, Told).untold == frozenset()
+    facts = analyse_node(loops_over_what_may_be_used_up, Told)
+    assert facts.mutates == frozenset()
+    assert facts.untold == {("many",), ("anything", "*")}
+    facts = analyse_node(hands_on, Told)
+    assert facts.mutates == frozenset()
+    assert facts.untold == {("things", "*"), ("anything", "*")}
+    untold = analyse_node(loops, None).untold
+    assert {path[0] for path in untold if path} >= {"words", "table"}

@@ -16,9 +16,11 @@ with the reason. For that to be sound, these things must hold:
   (a method its class lacks, an abstract one) is taken as if there were none.
 - Where no annotation, check or default tells an object's class, its attributes
   count as reads of all of it, its unknown methods as changes of it and of what
-  they are passed, and its operators, items and properties as harmless.
-- What is iterated over is an iterator, file or queue only if an annotation or
-  its methods say so; taking from one is a change.
+  they are passed, and its properties and comparisons as harmless.
+- Where nothing tells the class of what is iterated over, subscripted or worked on
+  by an operator, that is noted in ``Facts.untold``; the objects are looked at
+  before the node runs ahead. Of iterators, files and queues that annotations
+  tell, taking from one is a change.
 - Slices and copies of objects whose class is not known are like those of lists
   and dicts.
 - Nodes share objects through the state only. ``Facts.shares`` and

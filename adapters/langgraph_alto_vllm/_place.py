@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from langgraph.config import get_config
@@ -27,4 +28,4 @@ def place(config: Any = None) -> int:
             config = {}
     given = config.get("configurable", {})
     run = given.get("thread_id") or config.get("metadata", {}).get("run_id") or ""
-    return priority(_AGES.of(str(run)), ancestry(config))
+    return priority(_AGES.of(str(run), time.monotonic()), ancestry(config))

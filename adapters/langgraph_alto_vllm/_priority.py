@@ -21,8 +21,9 @@ LEVELS, LEVEL_BITS, AGE_BITS = 3, 12, 24
 bits, for vLLM keeps a priority in 64."""
 
 _LAST = (1 << LEVEL_BITS) - 1
-RUNS = 4096
-"""How many runs are remembered; one forgotten counts as new."""
+RUNS, IDLE_S = 4096, 60.0
+"""How many runs are remembered, and for how long after they last asked. One that is forgotten
+counts as new: it is told by its thread, and a thread's next run is no older than others."""
 
 
 def priority(age: int, ancestry: Ancestry) -> int:
@@ -42,21 +43,30 @@ def priority(age: int, ancestry: Ancestry) -> int:
 
 
 class Ages:
-    """Numbers runs in the order in which they are first seen. Safe to use from threads."""
+    """Numbers runs in the order in which they are first seen. Safe to use from threads.
+
+    No clock; the time is handed in.
+    """
 
     def __init__(self) -> None:
-        self._seen: OrderedDict[str, int] = OrderedDict()
+        self._seen: OrderedDict[str, tuple[int, float]] = OrderedDict()
         self._next = 0
         self._lock = threading.Lock()
 
-    def of(self, run: str) -> int:
-        """The place of ``run`` among the runs."""
+    def of(self, run: str, now: float) -> int:
+        """The place of ``run`` among the runs.
+
+        Args:
+            run: What tells it from others.
+            now: The time, in seconds of a clock that does not go back.
+        """
         with self._lock:
-            if run in self._seen:
-                self._seen.move_to_end(run)
-                return self._seen[run]
-            self._seen[run] = age = self._next
-            self._next += 1
+            age, last = self._seen.get(run, (-1, now))
+            if age < 0 or now - last > IDLE_S:
+                age = self._next
+                self._next += 1
+            self._seen[run] = age, now
+            self._seen.move_to_end(run)
             if len(self._seen) > RUNS:
                 self._seen.popitem(last=False)
             return age

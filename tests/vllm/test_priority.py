@@ -49,7 +49,13 @@ def test_a_number_fits_where_the_server_keeps_it() -> None:
 
 def test_runs_are_numbered_as_they_are_first_seen() -> None:
     ages = Ages()
-    assert [ages.of(run) for run in ("a", "b", "a", "c", "b")] == [0, 1, 0, 2, 1]
+    assert [ages.of(run, 0.0) for run in ("a", "b", "a", "c", "b")] == [0, 1, 0, 2, 1]
+
+
+def test_a_thread_s_next_run_is_new() -> None:
+    ages = Ages()
+    assert [ages.of("a", 0.0), ages.of("b", 50.0), ages.of("a", 50.0)] == [0, 1, 0]
+    assert [ages.of("a", 115.0), ages.of("b", 115.0)] == [2, 3]
 
 
 def test_outside_a_graph_there_is_a_place_too() -> None:

@@ -138,6 +138,8 @@ class Connection:
                 raise ValueError(f"api_key= is for a server, and {text!r} is an embedded store")
             memory = text == MEMORY
             options = {"location": MEMORY} if memory else {"path": text}
+            # There is one thread, which the client need not find out.
+            options["force_disable_check_same_thread"] = True
             self.where = "the embedded store in memory" if memory else f"the embedded store {text}"
         self._make = lambda: AsyncQdrantClient(**options)
         self._lock = threading.Lock()

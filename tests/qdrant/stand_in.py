@@ -14,6 +14,8 @@ import ssl
 import threading
 import time
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
@@ -83,6 +85,18 @@ class StandIn:
     def of(self, call: Call) -> list[int]:
         return [size for kind, size in self.calls if kind == call]
 
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        """A request is under way, until its answer is sent."""
+        with self.lock:
+            self.open += 1
+            self.most = max(self.most, self.open)
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.open -= 1
+
     # -- one request ------------------------------------------------------------------
 
     def answer(self, verb: str, path: str, body: Any) -> tuple[int, dict[str, str], Any] | None:
@@ -142,16 +156,10 @@ class StandIn:
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
-                with stand_in.lock:
-                    stand_in.open += 1
-                    stand_in.most = max(stand_in.most, stand_in.open)
                 try:
                     self._serve()
                 except (BrokenPipeError, ConnectionResetError):
                     self.close_connection = True
-                finally:
-                    with stand_in.lock:
-                        stand_in.open -= 1
 
             do_PUT = do_POST = do_DELETE = do_GET
 
@@ -164,7 +172,8 @@ class StandIn:
                 if stand_in.api_key is not None and self.headers["api-key"] != stand_in.api_key:
                     answer = 401, {}, _error("Invalid API key or JWT")
                 else:
-                    answer = stand_in.answer(self.command, path, body)
+                    with stand_in.counted():
+                        answer = stand_in.answer(self.command, path, body)
                 if answer is None:
                     self.close_connection = True
                     return

@@ -16,6 +16,7 @@ from langgraph_alto_qdrant import (
     QdrantRetriever,
     VectorMissingError,
 )
+from tests.qdrant.stand_in import StandIn
 from tests.qdrant.support import Letters, documents, retriever, texts
 
 FRUIT = [
@@ -177,13 +178,14 @@ async def test_no_such_vectors(place: Connection, collection: str) -> None:
             await retriever(place, collection=collection, **options).ainvoke("a")
 
 
-async def test_a_collection_that_has_gone(place: Connection, collection: str) -> None:
-    found = await filled(place, collection, FRUIT)
-    await asyncio.wrap_future(place.submit("delete_collection", collection))
-    with pytest.raises(CollectionMissingError):
-        await found.ainvoke("a")
-    await found.aensure_collection()
-    assert await found.ainvoke("a") == []
+async def test_a_collection_that_has_gone(stand_in: StandIn) -> None:
+    async with Connection(url=stand_in.url) as place:
+        found = await filled(place, "items", FRUIT)
+        stand_in.engine.delete_collection("items")
+        with pytest.raises(CollectionMissingError):
+            await found.ainvoke("a")
+        await found.aensure_collection()
+        assert await found.ainvoke("a") == []
 
 
 async def test_ensuring_again_keeps_what_is_there(place: Connection, collection: str) -> None:

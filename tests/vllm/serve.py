@@ -164,7 +164,8 @@ def main() -> int:
         return 0
     HOME.mkdir(parents=True, exist_ok=True)
     models = str(HOME / "models")
-    subprocess.run([PYTHON, ROOT / "tests" / "vllm" / "convert.py", models], check=True)
+    converting = [PYTHON, ROOT / "tests" / "vllm" / "convert.py", models]
+    subprocess.run(converting, check=True, env={**os.environ, "TQDM_DISABLE": "1"})
     # So that a time limit on this process ends the servers, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     chat, embedding = Server("chat", CHAT_OPTIONS), Server("embedding", EMBEDDING_OPTIONS)

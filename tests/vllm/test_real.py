@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import signal
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -18,8 +19,13 @@ from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.tools import tool
 from pydantic import BaseModel
 
-from langgraph_alto_vllm import ChatVLLM, VLLMEmbeddings, VLLMStatusError
-from tests.vllm.serve import CHAT, EMBEDDING
+from langgraph_alto_vllm import (
+    ChatVLLM,
+    VLLMConnectionError,
+    VLLMEmbeddings,
+    VLLMStatusError,
+)
+from tests.vllm.serve import CHAT, CHAT_OPTIONS, EMBEDDING, Server, unable
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(300)]
 
@@ -190,6 +196,33 @@ async def test_thirty_two_streams_and_nothing_left(chat_url: str) -> None:
     assert all(text.usage_metadata for text in texts)
     await idle(chat_url, 5)
     assert {task for task in asyncio.all_tasks() if not task.done()} == before
+
+
+@pytest.mark.usefixtures("chat_url")  # skipped where no real server is wanted
+async def test_a_server_is_killed_in_the_middle_and_started_again() -> None:
+    """What is shown is lost, and told; a request made while it is down waits until it is up."""
+    reason = unable()
+    if reason:
+        pytest.skip(reason)
+    server = Server("killed", CHAT_OPTIONS)
+    try:
+        server.start()
+        await asyncio.to_thread(server.wait)
+        model = chat(server.url, max_tokens=1500, extra_body={"ignore_eos": True})
+        stream: Any = model.astream(LONG)
+        while not (await anext(stream)).text:
+            pass
+        await asyncio.to_thread(server.stop, signal.SIGKILL)
+        with pytest.raises(VLLMConnectionError):
+            async for _ in stream:
+                pass
+        patient = chat(server.url, max_tokens=20, max_retries=50)
+        waiting = asyncio.create_task(patient.ainvoke("What is the capital of France?"))
+        await asyncio.sleep(1)
+        server.start()
+        assert "Paris" in (await waiting).text
+    finally:
+        await asyncio.to_thread(server.stop)
 
 
 async def test_embeddings(embedding_url: str) -> None:

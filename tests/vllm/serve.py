@@ -164,7 +164,7 @@ def main() -> int:
         return 0
     HOME.mkdir(parents=True, exist_ok=True)
     models = str(HOME / "models")
-    converting = [PYTHON, ROOT / "tests" / "vllm" / "convert.py", models]
+    converting = [str(PYTHON), str(ROOT / "tests" / "vllm" / "convert.py"), models]
     subprocess.run(converting, check=True, env={**os.environ, "TQDM_DISABLE": "1"})
     # So that a time limit on this process ends the servers, too.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))

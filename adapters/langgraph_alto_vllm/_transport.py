@@ -124,6 +124,11 @@ class Transport:
         self._async: dict[asyncio.AbstractEventLoop, list[_Open[httpx.AsyncClient]]] = {}
         self._sync: list[_Open[httpx.Client]] = []
         self._lock = threading.Lock()
+        self._given = urls, key
+
+    def __reduce__(self) -> Any:
+        """A copy, or what is unpickled, has connections of its own."""
+        return Transport, self._given
 
     # -- asynchronous
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+from pickle import dumps, loads
 from typing import Any
 
 import pytest
@@ -224,6 +226,14 @@ async def test_embeddings_that_are_missing_are_told() -> None:
         model = VLLMEmbeddings(base_url=server.url, model="m")
         with pytest.raises(VLLMProtocolError, match="1 texts were sent, 0"):
             await model.aembed_query("a")
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda m: loads(dumps(m))])
+async def test_a_copy_asks_too(copied: Any) -> None:
+    with StandIn() as server:
+        for model in (chat(server), VLLMEmbeddings(base_url=server.url, model="m")):
+            assert repr(copied(model)) == repr(model)
+        assert (await copied(chat(server)).ainvoke("hello")).text == "one two"
 
 
 async def test_connections_are_kept_only_where_asked() -> None:

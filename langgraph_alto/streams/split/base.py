@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
@@ -62,7 +62,7 @@ class Factory:
     """
 
     name: str
-    make: Callable[[], Splitter]
+    make: Callable[[], Splitter] = field(repr=False)
 
     def __call__(self) -> Splitter:
         """A splitter for one text."""

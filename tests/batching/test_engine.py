@@ -72,8 +72,8 @@ def test_what_runs_ahead_is_batched_with_what_comes_soon(mode: Mode) -> None:
 @both
 def test_a_batch_waits_no_longer_than_it_may(mode: Mode) -> None:
     calls = Calls()
-    last = {"t3": 0.5}
-    fast = wrap(nested(mode, node_of(mode, calls, 64, 0.05), lambda text: last.get(text, 0.0)))
+    last = {"t3": 1.5}
+    fast = wrap(nested(mode, node_of(mode, calls, 64, 0.5), lambda text: last.get(text, 0.0)))
     run(fast, texts(4), mode)
     assert calls.sizes == [6, 2]
 

@@ -201,7 +201,9 @@ def test_one_character_at_a_time(factory: Factory, text: str) -> None:
     assert split(factory, list(text)) == split(factory, [text])
 
 
-@pytest.mark.parametrize("factory", [sentence(), line(), item(), element()], ids=lambda factory: factory.name)
+@pytest.mark.parametrize(
+    "factory", [sentence(), line(), item(), element()], ids=lambda factory: factory.name
+)
 def test_long_texts_of_the_standard_library(factory: Factory) -> None:
     rng = random.Random(0)
     for name in sorted(topics)[::8]:

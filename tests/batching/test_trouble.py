@@ -15,6 +15,7 @@ from langgraph_alto.batching.calls import BatchResultError
 from langgraph_alto.testing import check
 from tests.batching.graphs import Calls, Packet, embedding, fan, nested, node_of, texts, upper
 from tests.guarantees.support import Mode, both, run
+from tests.versions import needs_langgraph
 
 LONG = 5.0
 
@@ -26,6 +27,10 @@ def quickly() -> Any:
 # -- errors ----------------------------------------------------------------------------
 
 
+answers = needs_langgraph("1.2.18", "raises a handled failure again when the run ends")
+
+
+@answers
 @both
 def test_an_error_in_place_of_a_result_is_its_owners(mode: Mode) -> None:
     """The others have their results, as pending writes show after the run has failed."""
@@ -43,6 +48,7 @@ def test_an_error_in_place_of_a_result_is_its_owners(mode: Mode) -> None:
     assert calls.sizes == [3]
 
 
+@answers
 @both
 def test_whoever_shares_a_batch_makes_no_difference(mode: Mode) -> None:
     """If the function raises, each item is tried alone: only the culprit fails."""
@@ -309,8 +315,7 @@ async def test_a_function_that_is_cancelled_from_within() -> None:
         *await asyncio.gather(plain.ainvoke(texts(2)), return_exceptions=True),
         *await asyncio.gather(fast.ainvoke(texts(2)), return_exceptions=True),
     ]
-    # What LangGraph makes of it depends on its version.
-    assert isinstance(raised[0], BaseException)
+    # What LangGraph makes of it, an error or nothing, depends on its version.
     assert type(raised[0]) is type(raised[1])
 
 

@@ -171,7 +171,7 @@ def block(kind: str, index: int, **more: Any) -> list[str | dict[Any, Any]]:
     return [{"type": kind, "index": index, **more}]
 
 
-ANTHROPIC = [
+BLOCKS = [
     AIMessageChunk(content=[], id="msg_1"),
     AIMessageChunk(content=block("text", 0, text="I will ")),
     AIMessageChunk(content=block("text", 0, text="look.")),
@@ -187,7 +187,7 @@ ANTHROPIC = [
 def test_blocks_of_calls_that_are_not_complete_are_left_out() -> None:
     made = ToolCalls()
     seen: list[list[str]] = []
-    for chunk in ANTHROPIC:
+    for chunk in BLOCKS:
         made.feed(chunk)
         blocks = made.message().content
         assert isinstance(blocks, list)
@@ -195,14 +195,14 @@ def test_blocks_of_calls_that_are_not_complete_are_left_out() -> None:
         assert made.message().id == "msg_1"
     text, one = ["text"], ["text", "tool_use"]
     assert seen == [[], text, text, text, text, one, one, [*one, "tool_use"], [*one, "tool_use"]]
-    assert told(ANTHROPIC)[5:8] == [["weather"], [], ["time"]]
+    assert told(BLOCKS)[5:8] == [["weather"], [], ["time"]]
 
 
 def test_a_complete_calls_block_is_that_of_the_whole_message() -> None:
     made = ToolCalls()
-    for chunk in ANTHROPIC[:6]:
+    for chunk in BLOCKS[:6]:
         made.feed(chunk)
-    assert made.message().content == whole(ANTHROPIC).content[:2]
+    assert made.message().content == whole(BLOCKS).content[:2]
 
 
 # -- any message, in any chunks ------------------------------------------------------------

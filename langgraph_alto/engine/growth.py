@@ -230,7 +230,7 @@ def same_packet(seen: Any, sent: Any) -> bool:
     """Whether a packet that was seen early is the one that was sent in the end."""
     if seen.node != sent.node or getattr(seen, "timeout", None) != getattr(sent, "timeout", None):
         return False
-    if _in_context(seen.arg) and _in_context(sent.arg):
+    if in_context(seen.arg) and in_context(sent.arg):
         # The state beside the call was not there yet; nothing has read it.
         return _alike(seen.arg["tool_call"], sent.arg["tool_call"])
     return _alike(seen.arg, sent.arg)
@@ -254,5 +254,6 @@ def _alike(seen: Any, sent: Any) -> bool:
     return alike(seen, sent)
 
 
-def _in_context(arg: Any) -> bool:
+def in_context(arg: Any) -> bool:
+    """Whether a packet is a tool call with the state of its agent beside it."""
     return isinstance(arg, dict) and arg.get("__type") == "tool_call_with_context"

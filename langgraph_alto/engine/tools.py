@@ -10,16 +10,15 @@ from langgraph.prebuilt import ToolNode
 from langgraph.types import Send
 
 from langgraph_alto._langgraph import is_plain_tool
+from langgraph_alto.engine.growth import in_context
 from langgraph_alto.engine.partial import PartialDict
 from langgraph_alto.gathering.effects import inside
 from langgraph_alto.streams.declare import START_EARLY, Stream
 
-_WITH_CONTEXT = "tool_call_with_context"
-
 
 def calls_of(arg: Any) -> list[Any] | None:
     """The tool calls in what an agent sends to its tools; ``None`` where it is none."""
-    if _in_context(arg):
+    if in_context(arg):
         return [arg["tool_call"]]
     if (
         isinstance(arg, list)
@@ -28,10 +27,6 @@ def calls_of(arg: Any) -> list[Any] | None:
     ):
         return list(arg)
     return None
-
-
-def _in_context(arg: Any) -> bool:
-    return isinstance(arg, dict) and arg.get("__type") == _WITH_CONTEXT
 
 
 def may_start_early(nodes: Mapping[str, Any], packet: Send, stream: Stream) -> Send | None:
@@ -53,7 +48,7 @@ def may_start_early(nodes: Mapping[str, Any], packet: Send, stream: Stream) -> S
     if not isinstance(tools, ToolNode):
         # Somebody's own node may run tools as well; what they are is not known.
         named = {call["name"] for call in calls or ()} <= stream.tools
-        return packet if named and not _in_context(packet.arg) else None
+        return packet if named and not in_context(packet.arg) else None
     if not calls:
         return None
     for call in calls:

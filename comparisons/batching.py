@@ -15,14 +15,12 @@ a server that puts concurrent calls together itself gains nothing by batches.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import operator
 import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is imported: one core
@@ -30,6 +28,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy is imported: 
 from langgraph.graph import START, StateGraph
 from langgraph.types import Send
 
+from comparisons._command import command, ended
 from comparisons._embedders import Embedder, NumpyEmbedder, SimulatedEmbedder, Vector, alike
 from comparisons._show import console, interval, milliseconds, progress, show_bars, table
 from comparisons.measure import (
@@ -40,7 +39,6 @@ from comparisons.measure import (
     interleaved,
     machine,
     ratio,
-    write_json,
 )
 from langgraph_alto import batched, wrap
 
@@ -247,12 +245,8 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         1 if `--assert` was given and a bar was missed, else 0.
     """
-    parser = argparse.ArgumentParser(prog="comparisons.batching", description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--runs", type=int, default=5, metavar="N", help="rounds per embedder")
+    parser = command("batching", __doc__, rounds="rounds per embedder", runs=5)
     parser.add_argument("--texts", type=int, default=2000, metavar="N", help="texts per run")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results to FILE too")
-    parser.add_argument("--assert", action="store_true", dest="strict", help="fail on a missed bar")
     asked = parser.parse_args(arguments)
 
     where = machine()
@@ -274,9 +268,7 @@ def main(arguments: list[str] | None = None) -> int:
         f"{where}\n{asked.runs} rounds, forms in turn in one process; batches of {SIZE}, "
         f"{WAIT * 1000:g} ms"
     )
-    if asked.json:
-        write_json(asked.json, machine=where, rows=rows, bars=limits)
-    return int(asked.strict and not all(bar.met for bar in limits))
+    return ended(asked, where, limits, rows=rows)
 
 
 if __name__ == "__main__":

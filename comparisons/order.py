@@ -16,15 +16,14 @@ checks are the current superstep, all of them go before the first rating.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from comparisons._command import command, ended
 from comparisons._documents import DOCUMENTS, LOADINGS, SLOTS, Clock, Loading, build
 from comparisons._show import console, interval, milliseconds, progress, show_bars, table
 from comparisons.measure import (
@@ -35,7 +34,6 @@ from comparisons.measure import (
     interleaved,
     machine,
     ratio,
-    write_json,
 )
 from langgraph_alto import wrap
 from langgraph_alto.engine.ahead import Ahead
@@ -179,11 +177,7 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         1 if `--assert` was given and a bar was missed, else 0.
     """
-    parser = argparse.ArgumentParser(prog="comparisons.order", description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--runs", type=int, default=7, metavar="N", help="rounds for each loading")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results to FILE too")
-    parser.add_argument("--assert", action="store_true", dest="strict", help="fail on a missed bar")
+    parser = command("order", __doc__, rounds="rounds for each loading", runs=7)
     asked = parser.parse_args(arguments)
 
     where = machine()
@@ -201,9 +195,7 @@ def main(arguments: list[str] | None = None) -> int:
         f"{where}\nno model server; {asked.runs} rounds, forms in turn in one process, "
         f"{SLOTS} tasks at once"
     )
-    if asked.json:
-        write_json(asked.json, machine=where, rows=rows, bars=limits)
-    return int(asked.strict and not all(bar.met for bar in limits))
+    return ended(asked, where, limits, rows=rows)
 
 
 if __name__ == "__main__":

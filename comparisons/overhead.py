@@ -11,7 +11,6 @@ same cost is a rounding error. No model server is used.
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
 import os
@@ -22,8 +21,8 @@ import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 
+from comparisons._command import command, ended
 from comparisons._contests import BenchContest, FanOutContest
 from comparisons._show import console, interval, milliseconds, progress, show_bars, table
 from comparisons.bench_graphs import BenchGraph, bench_graphs
@@ -37,7 +36,6 @@ from comparisons.measure import (
     interleaved,
     machine,
     ratio,
-    write_json,
 )
 
 MEAN_LIMIT = 1.0
@@ -321,13 +319,9 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         1 if `--assert` was given and a bar was missed, else 0.
     """
-    parser = argparse.ArgumentParser(prog="comparisons.overhead", description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--runs", type=int, metavar="N", help="rounds for each graph")
+    parser = command("overhead", __doc__, rounds="rounds for each graph")
     parser.add_argument("--only", default="", metavar="NAME", help="graphs with NAME in the name")
     parser.add_argument("--quick", action="store_true", help="small sizes and few rounds")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results to FILE too")
-    parser.add_argument("--assert", action="store_true", dest="strict", help="fail on a missed bar")
     asked = parser.parse_args(arguments)
     effort = QUICK if asked.quick else FULL
     if asked.runs:
@@ -344,9 +338,7 @@ def main(arguments: list[str] | None = None) -> int:
     show(bench, wide_, imports)
     show_bars(limits)
     console.print(f"{where}\nno model server; plain and wrapped in turn in one process")
-    if asked.json:
-        write_json(asked.json, machine=where, bench=bench, wide=wide_, imports=imports, bars=limits)
-    return int(asked.strict and not all(bar.met for bar in limits))
+    return ended(asked, where, limits, bench=bench, wide=wide_, imports=imports)
 
 
 if __name__ == "__main__":

@@ -11,11 +11,9 @@ whole final state, before a time counts. No model server is used.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -23,6 +21,7 @@ from pydantic import BaseModel
 
 from comparisons._bound import bound, supersteps
 from comparisons._catalogue import SHAPES, Shape
+from comparisons._command import command, ended
 from comparisons._show import console, interval, milliseconds, progress, show_bars, table
 from comparisons.measure import (
     Bar,
@@ -32,7 +31,6 @@ from comparisons.measure import (
     interleaved,
     machine,
     ratio,
-    write_json,
 )
 from langgraph_alto import wrap
 
@@ -219,13 +217,9 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         1 if `--assert` was given and a bar was missed, else 0.
     """
-    parser = argparse.ArgumentParser(prog="comparisons.shapes", description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--runs", type=int, metavar="N", help="rounds for each shape")
+    parser = command("shapes", __doc__, rounds="rounds for each shape")
     parser.add_argument("--only", default="", metavar="NAME", help="shapes with NAME in the name")
     parser.add_argument("--quick", action="store_true", help="two rounds for each shape")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results to FILE too")
-    parser.add_argument("--assert", action="store_true", dest="strict", help="fail on a missed bar")
     asked = parser.parse_args(arguments)
     rounds = asked.runs or (2 if asked.quick else 6)
 
@@ -242,9 +236,7 @@ def main(arguments: list[str] | None = None) -> int:
     show(rows)
     show_bars(limits)
     console.print(f"{where}\nno model server; {rounds} rounds, forms in turn in one process")
-    if asked.json:
-        write_json(asked.json, machine=where, rows=rows, bars=limits)
-    return int(asked.strict and not all(bar.met for bar in limits))
+    return ended(asked, where, limits, rows=rows)
 
 
 if __name__ == "__main__":

@@ -16,18 +16,17 @@ The model of the tools is scripted.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import HumanMessage
 
 from comparisons import _claims, _served, _tools
+from comparisons._command import command, ended
 from comparisons._show import console, interval, milliseconds, progress, show_bars, table
 from comparisons.measure import (
     Bar,
@@ -37,7 +36,6 @@ from comparisons.measure import (
     interleaved,
     machine,
     ratio,
-    write_json,
 )
 from examples.simulated_llm import LLAMA_3_1_8B_H100
 from langgraph_alto import Stream, wrap
@@ -151,13 +149,9 @@ def main(arguments: list[str] | None = None) -> int:
     Returns:
         1 if `--assert` was given and a bar was missed, else 0.
     """
-    parser = argparse.ArgumentParser(prog="comparisons.streaming", description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--runs", type=int, default=5, metavar="N", help="rounds")
+    parser = command("streaming", __doc__, rounds="rounds", runs=5)
     parser.add_argument("--llm", metavar="URL", help="a vLLM server's address, up to /v1")
     parser.add_argument("--model", default="", metavar="NAME", help="the model's name there")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results to FILE too")
-    parser.add_argument("--assert", action="store_true", dest="strict", help="fail on a missed bar")
     asked = parser.parse_args(arguments)
 
     where = machine()
@@ -182,9 +176,7 @@ def main(arguments: list[str] | None = None) -> int:
         again, other = answers.asked_again, answers.answered_differently
         console.print(f"{again} prompts were asked again; {other} times the text was another.")
     console.print(f"{where}\n{asked.runs} rounds, forms in turn in one process")
-    if asked.json:
-        write_json(asked.json, machine=where, rows=rows, bars=limits)
-    return int(asked.strict and not all(bar.met for bar in limits))
+    return ended(asked, where, limits, rows=rows)
 
 
 if __name__ == "__main__":

@@ -31,12 +31,13 @@ from langgraph_alto._langgraph import (
 from langgraph_alto.ancestry import METADATA
 from langgraph_alto.engine.lineage import Lineage
 from langgraph_alto.engine.making import make
+from langgraph_alto.engine.pool import Pool
 from langgraph_alto.engine.predictor import Predictor
 from langgraph_alto.engine.recording import Recording
 from langgraph_alto.engine.routes import Gate
 from langgraph_alto.engine.run import Run, alike, equal, held
 from langgraph_alto.engine.sinks import Sink, attach
-from langgraph_alto.engine.slots import Priority
+from langgraph_alto.engine.slots import Priority, Slots
 from langgraph_alto.engine.supersteps import Phase, Task
 from langgraph_alto.engine.taps import Tap, tap
 from langgraph_alto.plan.masks import Masks
@@ -236,7 +237,7 @@ class Ahead:
             if task.id in self._awaited:
                 # It has begun since, and will not ask for a place again.
                 self._awaited.discard(task.id)
-                self.expect(-1, more=True)
+                self.expect_one_less()
             self._hand_over(run, task)
             return run
 
@@ -385,13 +386,19 @@ class Ahead:
         """Whether a run's body has begun; if it is only queued, it never will."""
         raise NotImplementedError
 
-    def expect(self, tasks: int, *, more: bool = False) -> None:
-        """Keep room for so many tasks of the superstep that are not in line yet.
+    def expect(self, tasks: int) -> None:
+        """Keep room for so many tasks of the superstep that are not in line yet."""
+        if (line := self.line) is not None:
+            line.expect(tasks)
 
-        Args:
-            tasks: How many.
-            more: Whether these come on top of those that are expected already.
-        """
+    def expect_one_less(self) -> None:
+        """Somebody whom room is kept for will not come."""
+        if (line := self.line) is not None:
+            line.expect(max(0, line.expected - 1))
+
+    @property
+    def line(self) -> Slots | Pool | None:
+        """Where tasks stand in line, if there is a bound."""
         raise NotImplementedError
 
     def begins(self, run: Run) -> None:

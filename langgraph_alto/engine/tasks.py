@@ -100,9 +100,9 @@ class TaskAhead(Ahead):
             return True
         return self.slots is None or run.begun
 
-    def expect(self, tasks: int, *, more: bool = False) -> None:
-        if self.slots is not None:
-            self.slots.expect(max(0, tasks + self.slots.expected) if more else tasks)
+    @property
+    def line(self) -> Slots | None:
+        return self.slots
 
     async def hand_over(self, run: Run, task: Any, again: Callable[[], Awaitable[None]]) -> None:
         """Give a task of the current superstep what its run ahead has done, or will do.

@@ -138,8 +138,9 @@ class ThreadAhead(Ahead):
         # Asking and giving up are one: a thread may be about to take the call.
         return not run.future.cancel()
 
-    def expect(self, tasks: int, *, more: bool = False) -> None:
-        self.pool.expect(max(0, tasks + self.pool.expected) if more else tasks)
+    @property
+    def line(self) -> Pool:
+        return self.pool
 
     def hand_over(self, run: Run, task: Any, again: Callable[[], None]) -> Future[None]:
         """Give a task of the current superstep what its run ahead has done, or will do.
